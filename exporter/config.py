@@ -1,0 +1,160 @@
+"""The configuration file: YAML in, frozen values out, or every mistake at once.
+
+`dataclasses_json` decodes what the strict check has let through; alone it would make 1 of 1.7, True of
+"false" and drop unknown keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataclasses_json import DataClassJsonMixin, config
+
+from exporter import config_check
+from exporter.strict_yaml import Document, Mistake
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `mistakes` names every one, with its path and the remedy."""
+
+    def __init__(self, source: str, mistakes: list[Mistake]) -> None:
+        many = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        self.source = source
+        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
+        super().__init__("\n".join([f"{source}: {many}", *(f"  {mistake}" for mistake in self.mistakes)]))
+
+
+class Secret:
+    """Text that no log, page or traceback shows: `str` and `repr` hide it, `reveal()` does not."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials(DataClassJsonMixin):
+    """One account. Exactly one of the three sources of the password is given."""
+
+    username: str
+    password: Secret | None = field(default=None, metadata=config(decoder=Secret, encoder=repr))
+    password_file: str | None = None
+    password_env: str | None = None
+
+    def read_password(self) -> str:
+        """The password as it is now; reads the file anew. Raises `ValueError` naming the missing source."""
+        if self.password is not None:
+            return self.password.reveal()
+        if self.password_env is not None:
+            value = os.environ.get(self.password_env, "")
+            if not value:
+                raise ValueError(f"the environment variable {self.password_env} is not set")
+            return value
+        try:
+            text = Path(self.password_file or "").read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ValueError(f"cannot read the password file {self.password_file}: {reason}") from None
+        password = text.rstrip("\r\n")
+        if not password:
+            raise ValueError(f"the password file {self.password_file} is empty")
+        return password
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(DataClassJsonMixin):
+    """One gateway as the user named it. Durations in seconds; `port` None means 443 and 8082.
+
+    `transport` is auto (TLS first, plain only where TLS is refused), wss or ws; `verify` is bypass,
+    pinned (by `fingerprints`, 64 lower-case hex digits each) or strict (by `ca_file` or the system's store).
+    """
+
+    host: str
+    name: str
+    port: int | None = None
+    credentials: Credentials | None = None
+    transport: str = "auto"
+    verify: str = "bypass"
+    fingerprints: tuple[str, ...] = ()
+    ca_file: str | None = None
+    pipeline: bool = False
+    compression: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    refresh_interval: float = config_check.REFRESH_INTERVAL
+    request_timeout: float = config_check.REQUEST_TIMEOUT
+    stale_after: float = config_check.default_stale_after(
+        config_check.REFRESH_INTERVAL, config_check.REQUEST_TIMEOUT
+    )
+    yield_for: float = config_check.YIELD_FOR
+    max_unmapped: int = config_check.MAX_UNMAPPED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(DataClassJsonMixin):
+    """All targets, and what is allowed but unwise (`warnings`, for people)."""
+
+    targets: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises `ConfigError` with every mistake in it. Blocks."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(str(path), [Mistake("", f"cannot be read: {error.strerror}", 0)]) from None
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), [Mistake("", "is not UTF-8 text", 0)]) from None
+    return parse(text, source=str(path), folder=path.absolute().parent)
+
+
+def parse(text: str, *, source: str, folder: Path) -> Config:
+    """Turn YAML text into a configuration; relative paths in it start at `folder`."""
+    document = Document(text)
+    checked = config_check.check(document, folder) if not document.mistakes else {}
+    if document.mistakes:
+        raise ConfigError(source, document.mistakes)
+    return Config.from_dict(checked)
+
+
+def from_environment(environ: Mapping[str, str]) -> Config | None:
+    """The one target that WINET_HOST and its fellows describe; None without WINET_HOST."""
+    if not environ.get("WINET_HOST"):
+        return None
+    target: dict[str, Any] = {"host": environ["WINET_HOST"]}
+    raw: dict[str, Any] = {"targets": [target]}
+    if "WINET_REFRESH_INTERVAL" in environ:
+        raw["refresh_interval"] = environ["WINET_REFRESH_INTERVAL"]
+    if environ.get("WINET_USERNAME"):
+        account: dict[str, Any] = {"username": environ["WINET_USERNAME"]}
+        if environ.get("WINET_PASSWORD_FILE"):
+            account["password_file"] = environ["WINET_PASSWORD_FILE"]
+        else:
+            account["password_env"] = "WINET_PASSWORD"
+        raw["credentials"] = {"default": account}
+        target["credentials"] = "default"
+    document = Document("")
+    document.value = raw
+    checked = config_check.check(document, Path.cwd())
+    if environ.get("WINET_PASSWORD") and not environ.get("WINET_USERNAME"):
+        document.add("WINET_PASSWORD", "is set without WINET_USERNAME; set both or neither")
+    if document.mistakes:
+        raise ConfigError("environment (WINET_…)", document.mistakes)
+    return Config.from_dict(checked)

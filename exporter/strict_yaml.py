@@ -1,0 +1,184 @@
+"""YAML that is read strictly: every key known and given once, every value of the right kind.
+
+PyYAML alone lets the last of two equal keys win and makes 83 of the password 0123. Here every mistake is
+collected with its path and line, so that one report names them all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Mistake(NamedTuple):
+    """`path` is like `targets[0].verify`; `line` counts from 1, 0 where there is none."""
+
+    path: str
+    message: str
+    line: int
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.path}: {self.message}" if self.path else f"{place}{self.message}"
+
+
+class Document:
+    """A parsed YAML text with the line of each path, and the mistakes found so far."""
+
+    def __init__(self, text: str) -> None:
+        self.value: Any = None
+        self.mistakes: list[Mistake] = []
+        self._lines: dict[str, int] = {}
+        try:
+            loader = yaml.SafeLoader(text)
+            try:
+                node = loader.get_single_node()
+                if node is not None:
+                    self._walk(node, "", set())
+                    self.value = loader.construct_document(node)
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = error.problem or error.context or "cannot be read"
+            self.mistakes.append(Mistake("", f"not valid YAML: {problem}", mark.line + 1 if mark else 0))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            self.mistakes.append(Mistake("", f"not valid YAML: {error}".splitlines()[0], 0))
+
+    def _walk(self, node: yaml.Node, path: str, above: set[int]) -> None:
+        self._lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in above:
+            raise ValueError("an alias that holds itself")
+        above = above | {id(node)}
+        if isinstance(node, yaml.SequenceNode):
+            for place, item in enumerate(node.value):
+                self._walk(item, f"{path}[{place}]", above)
+        elif isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, item in node.value:
+                name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+                below = f"{path}.{name}" if path else name
+                self._lines[below] = key.start_mark.line + 1
+                if name in seen and name != "<<":
+                    self.add(below, "is given twice; keep one")
+                seen.add(name)
+                self._walk(item, below, above)
+
+    def add(self, path: str, message: str) -> None:
+        self.mistakes.append(Mistake(path, message, self._lines.get(path, 0)))
+
+
+class Section:
+    """One mapping of the document while it is taken apart key by key."""
+
+    def __init__(self, document: Document, path: str, value: Any, known: tuple[str, ...]) -> None:
+        self.document = document
+        self.path = path
+        self._values: Mapping[str, Any] = {}
+        if not isinstance(value, Mapping):
+            document.add(path, f"must be a mapping (key: value), not {kind(value)}")
+            return
+        self._values = value
+        for key in value:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
+                document.add(self.at(str(key)), f"is not a known key; {hint}")
+
+    def at(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def raw(self, key: str) -> Any:
+        return self._values.get(key)
+
+    def take(self, key: str, check: Callable[[Any], T], default: T) -> T:
+        """The checked value of `key`, or `default` where it is absent or wrong (which is then noted)."""
+        if key not in self._values:
+            return default
+        try:
+            return check(self._values[key])
+        except ValueError as error:
+            self.document.add(self.at(key), str(error))
+            return default
+
+
+def kind(value: Any) -> str:
+    """The kind of a YAML value in the reader's words."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"true/false ({str(value).lower()})"
+    if isinstance(value, int | float):
+        return f"a number ({value})"
+    if isinstance(value, str):
+        return f'text ("{value[:40]}")'
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "a date"
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f'must be text, not {kind(value)}; put it in quotes: "…"')  # noqa: TRY004  one error type
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def secret_text(value: Any) -> str:
+    """Like `text`, but the message never shows the value."""
+    if not isinstance(value, str) or not value:
+        raise ValueError('must be text that is not empty; put it in quotes: "…"')
+    return value
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {kind(value)}")  # noqa: TRY004
+    return value
+
+
+def whole_number(lowest: int, highest: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}, not {kind(value)}")
+        return value
+
+    return check
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices or not isinstance(value, str):
+            near = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise ValueError(f"must be one of {', '.join(choices)}, not {kind(value)}{hint}")
+        return value
+
+    return check
+
+
+def duration(lowest: float, highest: float = 86400.0) -> Callable[[Any], float]:
+    """Prometheus' way to write a duration, `30s`, `1m30s`, in seconds."""
+
+    def check(value: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f"must be a duration with its unit: {value}s, not {value}")  # noqa: TRY004
+        parts = re.findall(r"([0-9]+)(ms|[smhd])", value) if isinstance(value, str) else []
+        if not parts or "".join(n + u for n, u in parts) != value:
+            raise ValueError(f"must be a duration such as 30s, 5m or 1m30s, not {kind(value)}")
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)
+        if not lowest <= seconds <= highest:
+            raise ValueError(f"must be from {lowest:g}s to {highest:g}s, not {value}")
+        return seconds
+
+    return check
