@@ -1,0 +1,192 @@
+"""The seam between the device half (`winet`) and the Prometheus half (`metrics`): plain values.
+
+Nothing here knows a socket or a metric. What a gateway sent is carried as text, unit and all; what it
+means is decided by the catalogue. Ages are read off a monotonic clock, never off the wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """Where the life with one target stands; exactly one holds at a time."""
+
+    STARTING = "starting"
+    CONNECTING = "connecting"
+    AUTHENTICATING = "authenticating"
+    ONLINE = "online"
+    BACKING_OFF = "backing_off"
+    ASLEEP = "asleep"
+    YIELDED = "yielded"
+    PAUSED = "paused"
+    REFUSED = "refused"
+    LOCKED = "locked"
+
+
+class Reason(StrEnum):
+    """Why something failed: the closed list behind `winet2_errors_total{reason}`."""
+
+    UNREACHABLE = "unreachable"  # name, route or port: no connection came about
+    TLS = "tls"  # the TLS handshake or the certificate's check failed
+    CERTIFICATE_MISMATCH = "certificate_mismatch"  # pinned, and another certificate was shown
+    REDIRECT = "redirect"  # the gateway answered with a redirect, which is never followed
+    UPGRADE_REFUSED = "upgrade_refused"  # HTTP answered, but no WebSocket
+    NO_ANSWER = "no_answer"  # a deadline passed: opening, or a question
+    CONNECTION_LOST = "connection_lost"  # closed or reset by the other side
+    GARBLED = "garbled"  # a message that is no reply: not JSON, too large, no result code
+    SESSION_EXPIRED = "session_expired"  # 104, 106, 401 in mid-session, "login timeout", notice 100
+    LOGIN_REQUIRED = "login_required"  # the gateway wants a login and there is none to give
+    LOGIN_REFUSED = "login_refused"  # wrong user name or password (115)
+    ACCOUNT_LOCKED = "account_locked"  # too many wrong logins (114)
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # the factory password must go first
+    USER_LIMIT = "user_limit"  # somebody else logged in
+    BUSY = "busy"  # 201
+    READ_FAILED = "read_failed"  # 301: the gateway could not read the device just now
+    NO_DATA = "no_data"  # 200, or success without a list
+    UNSUPPORTED = "unsupported"  # 211, 215: this device has no such service
+    REJECTED = "rejected"  # any other refusal, by its code
+    WATCHDOG = "watchdog"  # five cycles in a row brought nothing
+    INVALID_MESSAGE = "invalid_message"  # a message of no use, beside the question under way
+    INVALID_DEVICE = "invalid_device"  # an entry of the device list that cannot be used
+    INVALID_READING = "invalid_reading"  # an entry of a reply that cannot be used
+    MISSING_SERIAL = "missing_serial"  # a device without serial number; known as dev_id:N
+    DUPLICATE_SERIAL = "duplicate_serial"  # two devices with one serial number; the later gets #2
+    UNKNOWN_UNIT = "unknown_unit"  # a unit that the metric family does not know
+    UNREADABLE_VALUE = "unreadable_value"  # text where a number belongs
+    IMPLAUSIBLE = "implausible"  # a total that stepped back or jumped
+    DUPLICATE = "duplicate"  # a second source for one series
+    SERIES_LIMIT = "series_limit"  # more unmapped readings or states than the cap allows
+    INTERNAL = "internal"  # a defect of this program
+
+
+class Service(StrEnum):
+    """The questions that bring readings, in the order in which sources are preferred."""
+
+    REAL = "real"
+    REAL_BATTERY = "real_battery"
+    DIRECT = "direct"
+
+
+class Reading(NamedTuple):
+    """One key, value and unit as the gateway sent them; the value may be "--" or another key."""
+
+    key: str
+    value: str
+    unit: str
+
+
+class DirectInput(NamedTuple):
+    """Voltage and current of one MPPT or string, as `direct` lists them."""
+
+    name: str
+    voltage: str
+    voltage_unit: str
+    current: str
+    current_unit: str
+
+
+class Device(NamedTuple):
+    """One entry of the gateway's device list.
+
+    `identity` is the serial number, or `dev_id:N` where there is none; it is the label `device`.
+    `dev_id` addresses the device in questions and may change between sessions.
+    """
+
+    identity: str
+    dev_id: str
+    dev_type: int
+    dev_code: int
+    name: str
+    model: str
+    online: bool | None  # the gateway's link status; None where it does not tell
+
+
+class Answer(NamedTuple):
+    """What one device said to one question, and when (monotonic and wall clock, seconds)."""
+
+    taken_at: float
+    taken_wall: float
+    readings: tuple[Reading, ...]
+    inputs: tuple[DirectInput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """A listed device with its newest answer to each service; older ones than `stale_after` don't count."""
+
+    device: Device
+    answers: Mapping[Service, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All readings of one target after one refresh cycle.
+
+    `taken_at` is the monotonic end of the newest cycle in which at least one device answered.
+    """
+
+    taken_at: float
+    taken_wall: float
+    devices: tuple[DeviceReport, ...]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened with one target since this process began to look after it; only ever grows."""
+
+    attempts: int = 0
+    successes: int = 0
+    failures: int = 0
+    reconnections: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
+    request_timeouts: int = 0
+    watchdog_triggers: int = 0
+    schema_errors: int = 0
+    refreshes: int = 0
+    refresh_failures: int = 0
+    certificate_changes: int = 0
+    errors: dict[Reason, int] = field(default_factory=dict)
+
+    def count(self, reason: Reason) -> None:
+        self.errors[reason] = self.errors.get(reason, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """What a target is called and how it is reached: the labels of `winet2_target_info`."""
+
+    name: str
+    host: str
+    transport: str
+    verify: str
+    labels: Mapping[str, str]
+    stale_after: float
+    max_unmapped: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """How it stands with one target at this moment.
+
+    `last_refresh_wall` and `refresh_seconds` tell of the newest cycle that brought readings. `since` and
+    `retry_at` are monotonic. `error` is the last failure in words, `advice` what its reader can do.
+    """
+
+    info: TargetInfo
+    state: State
+    since: float
+    counters: Counters
+    had_first_cycle: bool = False
+    last_refresh_wall: float | None = None
+    refresh_seconds: float | None = None
+    certificate_expiry_wall: float | None = None
+    fingerprint: str | None = None
+    retry_at: float | None = None
+    error: str = ""
+    advice: str = ""
+    device_count: int | None = None

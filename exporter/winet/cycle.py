@@ -1,0 +1,215 @@
+"""One refresh cycle after the other: device list, questions, and the snapshot of what is known by then.
+
+A reading that cannot be used costs itself, a device that does not answer costs its own values; the
+snapshot is published with the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from exporter.config import Target
+from exporter.logs import TargetLog
+from exporter.telemetry import (
+    Answer,
+    Counters,
+    Device,
+    DeviceReport,
+    DirectInput,
+    Reading,
+    Reason,
+    Service,
+    Snapshot,
+)
+from exporter.winet import errors, lists, messages
+from exporter.winet.agenda import Agenda, Question
+from exporter.winet.connection import Connection
+from exporter.winet.messages import Reply
+
+LIST_SECONDS = 600.0  # so that new devices appear
+WATCHDOG_CYCLES = 5
+
+
+class Cycle:
+    """The refreshing of one target: survives its connections, so that no device is forgotten with them."""
+
+    def __init__(
+        self, target: Target, counters: Counters, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self.snapshot: Snapshot | None = None
+        self.seconds: float | None = None
+        self.device_count: int | None = None
+        self.answered = False  # the newest cycle brought readings
+        self.complete = False  # … and all that were due
+        self.others_answered = False  # it broke off at one device, but others had answered
+        self._target = target
+        self._counters = counters
+        self._clock = clock
+        self._wall = wall
+        self._log = TargetLog(logging.getLogger(__name__), target.name)
+        self._told: set[tuple[str, str]] = set()
+        self._agenda = Agenda(target.refresh_interval)
+        self._devices: tuple[Device, ...] = ()
+        self._answers: dict[str, dict[Service, Answer]] = {}
+        self._list_due = 0.0
+        self._fruitless = 0
+        self._under_way: dict[Service, Question] = {}
+        self._refusals: list[errors.AnswerError] = []
+
+    async def list_devices(
+        self, connection: Connection, token: str, *, logged_in: bool
+    ) -> errors.WinetError | None:
+        """Ask for the devices at the start of a session. Returns what the gateway had against it."""
+        self._agenda.connected()
+        self._fruitless = 0
+        self._list_due = 0.0
+        reply = await connection.ask("devicelist", messages.device_list_request(token))
+        error = messages.failure(reply, logged_in=logged_in)
+        if error is None:
+            error = self._take_list(reply)
+        if isinstance(error, errors.AnswerError):
+            self._note(error.reason, "devicelist", str(error))
+        return error
+
+    async def refresh(self, connection: Connection, token: str) -> None:
+        """One cycle. Raises what ends the connection; by then the snapshot holds what had come."""
+        started = self._clock()
+        self.answered = self.complete = self.others_answered = False
+        question: Question | None = None
+        finished = False
+        try:
+            await self._list_again(connection, token)
+            finished = await self._ask_all(connection, token)
+        except (errors.NoAnswer, errors.Garbled) as error:
+            question = self._charge(error)
+            raise
+        finally:
+            self.complete = finished and self.answered
+            self.others_answered = self.answered and question is not None
+            self._publish(started)
+        self._watch()
+
+    async def _list_again(self, connection: Connection, token: str) -> None:
+        if self._clock() < self._list_due:
+            return
+        reply = await connection.ask("devicelist", messages.device_list_request(token))
+        error = messages.failure(reply, logged_in=True) or self._take_list(reply)
+        if error is None:
+            return
+        if not isinstance(error, errors.AnswerError):
+            raise error
+        self._note(error.reason, "devicelist", str(error))
+
+    def _take_list(self, reply: Reply) -> errors.AnswerError | None:
+        decoded = lists.decode_devices(reply)
+        if decoded is None:
+            self._counters.schema_errors += 1
+            return errors.NoData("the reply to devicelist has no list", reply.code)
+        self._note_problems(decoded.problems)
+        if decoded.items != self._devices:
+            self._log.info("devices listed", extra={"devices": len(decoded.items)})
+        self._devices = decoded.items
+        self.device_count = len(decoded.items)
+        self._agenda.devices_listed(decoded.items)
+        listed = {device.identity for device in decoded.items}
+        self._answers = {identity: a for identity, a in self._answers.items() if identity in listed}
+        if decoded.items:
+            self._list_due = self._clock() + LIST_SECONDS
+        return None
+
+    async def _ask_all(self, connection: Connection, token: str) -> bool:
+        """Ask what is due. True if every question had an answer of use."""
+        all_well = True
+        for group in self._groups(self._agenda.due(self._clock())):
+            self._under_way = {question.service: question for question in group}
+            self._refusals = []
+            requests: dict[str, str] = {
+                question.service: messages.reading_request(token, question.service, question.device.dev_id)
+                for question in group
+            }
+            await connection.ask_all(requests, self._take)
+            all_well = all_well and all(isinstance(refusal, errors.Unsupported) for refusal in self._refusals)
+            if any(isinstance(refusal, errors.Busy) for refusal in self._refusals):
+                break  # it asked for a rest: the other devices wait for the next cycle
+        return all_well
+
+    def _groups(self, questions: list[Question]) -> Iterable[list[Question]]:
+        if not self._target.pipeline:
+            return ([question] for question in questions)
+        return (list(group) for _, group in groupby(questions, key=lambda question: question.device.dev_id))
+
+    def _take(self, service: str, reply: Reply) -> None:
+        """Keep what a reply brought, or note its refusal. Raises what ends the session."""
+        question = self._under_way[Service(service)]
+        self._agenda.answered(question)
+        error = messages.failure(reply, logged_in=True) or self._keep(question, reply)
+        if error is None:
+            return
+        if not isinstance(error, errors.AnswerError):
+            raise error
+        self._refusals.append(error)
+        self._agenda.refused(question, error)
+        self._note(error.reason, question.service, str(error), question.device)
+
+    def _keep(self, question: Question, reply: Reply) -> errors.NoData | None:
+        readings: lists.Decoded[Reading] | None = None
+        inputs: lists.Decoded[DirectInput] | None = None
+        if question.service is Service.DIRECT:
+            inputs = lists.decode_inputs(reply)
+        else:
+            readings = lists.decode_readings(reply)
+        decoded = inputs or readings
+        if decoded is None:
+            self._counters.schema_errors += 1
+            return errors.NoData(f"the reply to {question.service} has no list", reply.code)
+        self._note_problems(decoded.problems)
+        self._answers.setdefault(question.device.identity, {})[question.service] = Answer(
+            self._clock(), self._wall(), readings.items if readings else (), inputs.items if inputs else ()
+        )
+        self.answered = True
+        return None
+
+    def _charge(self, error: errors.NoAnswer | errors.Garbled) -> Question | None:
+        """Hold the question that was under way to account for the lost line."""
+        question = self._under_way.get(Service(error.service)) if error.service in list(Service) else None
+        if question is not None:
+            self._agenda.silent(question, self._clock())
+        return question
+
+    def _publish(self, started: float) -> None:
+        """The new snapshot; without a single answer it keeps the age of the last one."""
+        self._counters.refreshes += 1
+        now, wall = self._clock(), self._wall()
+        if self.answered:
+            self.seconds = now - started
+        else:
+            self._counters.refresh_failures += 1
+            if self.snapshot is None:
+                return
+            now, wall = self.snapshot.taken_at, self.snapshot.taken_wall
+        reports = (
+            DeviceReport(device, dict(self._answers.get(device.identity, {}))) for device in self._devices
+        )
+        self.snapshot = Snapshot(now, wall, tuple(reports))
+
+    def _watch(self) -> None:
+        self._fruitless = 0 if self.answered else self._fruitless + 1
+        if self._fruitless >= WATCHDOG_CYCLES:
+            self._counters.watchdog_triggers += 1
+            raise errors.Watchdog(f"{WATCHDOG_CYCLES} cycles in a row brought no reading")
+
+    def _note_problems(self, problems: Iterable[lists.Problem]) -> None:
+        for problem in problems:
+            self._counters.schema_errors += 1
+            self._note(problem.reason, problem.detail, "an entry cannot be used")
+
+    def _note(self, reason: Reason, place: str, what: str, device: Device | None = None) -> None:
+        """Count it, and tell it once."""
+        self._counters.count(reason)
+        key = (reason, f"{device.identity if device else ''} {place}")
+        level = logging.DEBUG if key in self._told else logging.WARNING
+        self._told.add(key)
+        fields = {"device": device.identity} if device else {}
+        self._log.log(level, what, extra={"reason": reason, "place": place, **fields})

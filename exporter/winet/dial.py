@@ -1,0 +1,178 @@
+"""Opening a WebSocket to one gateway: which transport, what is checked, and why it failed.
+
+`auto` asks for TLS first and takes the plain port only where TLS was refused; once a gateway has spoken
+TLS, this process never talks plain to it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from yarl import URL
+
+from exporter.config import Target
+from exporter.winet import errors, tls
+
+PATH = "/ws/home/overview"
+PLAIN_PORT = 8082
+TLS_PORT = 443
+OPEN_SECONDS = 20.0  # a small computer needs seconds for an RSA handshake
+NAMED_PORT_TLS_SECONDS = 5.0  # on a port of unknown kind, silence counts as "no TLS here"
+CLOSE_SECONDS = 1.0
+LARGEST_MESSAGE = 1 << 20  # the largest seen has 18 kB
+
+UNREACHABLE_ERRNOS = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
+
+
+class Endpoint(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def url(self) -> URL:
+        return URL.build(scheme=self.scheme, host=self.host, port=self.port, path=PATH)
+
+    def __str__(self) -> str:
+        return str(self.url.with_path("/")).rstrip("/")
+
+
+class TlsNotSpoken(errors.TransportError):
+    """Nothing that speaks TLS is behind the port: refused, closed, or another protocol."""
+
+    reason = errors.Unreachable.reason
+    advice = errors.Unreachable.advice
+
+
+async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """A client middleware: `ws_connect` would follow a redirect, and a login could end up elsewhere."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise errors.RedirectRefused(
+            f"answered with a redirect (HTTP {response.status}), which is not followed"
+        )
+    return response
+
+
+def make_http_client() -> aiohttp.ClientSession:
+    """The one HTTP client of a pool: no cookies, no proxies, no redirects, no limit but our own."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        middlewares=(refuse_redirects,),
+        trust_env=False,
+    )
+
+
+class Dialer:
+    """Opens WebSockets to one target, one after the other, and remembers what it learned about it."""
+
+    def __init__(self, target: Target, http: aiohttp.ClientSession) -> None:
+        self._target = target
+        self._http = http
+        self._strict: ssl.SSLContext | None = None
+        self._plain_worked = False
+        self.tls_seen = False
+        self.certificate: tls.Certificate | None = None
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What the next attempt tries, in this order."""
+        host, port = self._target.host, self._target.port
+        plain = Endpoint("ws", host, port or PLAIN_PORT)
+        secure = Endpoint("wss", host, port or TLS_PORT)
+        if self._target.transport == "ws":
+            return (plain,)
+        if self._target.transport == "wss" or self._target.verify != "bypass" or self.tls_seen:
+            return (secure,)
+        return (plain,) if self._plain_worked else (secure, plain)
+
+    async def open(self) -> tuple[aiohttp.ClientWebSocketResponse, Endpoint]:
+        """One attempt. Raises a `TransportError`; whatever was half open is closed then."""
+        endpoints = self.endpoints()
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                for endpoint in endpoints:
+                    try:
+                        socket = await self._open(endpoint, may_fall_back=endpoint is not endpoints[-1])
+                    except TlsNotSpoken:
+                        if endpoint is endpoints[-1] or self.tls_seen:
+                            raise
+                        continue
+                    self._plain_worked = endpoint.scheme == "ws"
+                    return socket, endpoint
+        except TimeoutError:
+            self._plain_worked = False
+            where = " or ".join(map(str, endpoints))
+            raise errors.NoAnswer(f"no WebSocket from {where} within {OPEN_SECONDS:g} s") from None
+        except errors.WinetError:
+            self._plain_worked = False
+            raise
+        raise AssertionError("unreachable: the last endpoint returns or raises")  # pragma: no cover
+
+    async def _open(self, endpoint: Endpoint, *, may_fall_back: bool) -> aiohttp.ClientWebSocketResponse:
+        watch = tls.CertificateWatch(self._target.fingerprints)
+        limit = NAMED_PORT_TLS_SECONDS if may_fall_back and self._target.port else None
+        try:
+            async with asyncio.timeout(limit):
+                socket = await self._http.ws_connect(
+                    endpoint.url,
+                    ssl=await self._verification(watch),
+                    autoping=False,  # pongs are of interest
+                    max_msg_size=LARGEST_MESSAGE,
+                    compress=15 if self._target.compression else 0,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                )
+            if self._strict is not None:
+                watch.check(socket)
+        except TimeoutError:
+            if watch.seen is None:
+                raise TlsNotSpoken(f"no TLS from {endpoint} within {limit:g} s") from None
+            raise errors.NoAnswer(f"no WebSocket from {endpoint} within {limit:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translate(error, endpoint, watch, self._target.fingerprints) from error
+        finally:
+            if watch.seen is not None:
+                self.tls_seen = True
+                self.certificate = watch.seen
+        return socket
+
+    async def _verification(self, watch: tls.CertificateWatch) -> ssl.SSLContext | tls.CertificateWatch:
+        if self._target.verify != "strict":
+            return watch
+        if self._strict is None:
+            try:
+                self._strict = await asyncio.to_thread(tls.strict_context, self._target.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise errors.TlsFailed(f"cannot load the CA file {self._target.ca_file}: {error}") from error
+        return self._strict
+
+
+def _translate(
+    error: Exception, endpoint: Endpoint, watch: tls.CertificateWatch, pins: tuple[str, ...]
+) -> errors.TransportError:
+    """One of our failures for whatever aiohttp, ssl or the system raised."""
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return errors.CertificateMismatch(tuple(map(tls.spell, pins)), tls.spell(error.got.hex()))
+    if isinstance(error, aiohttp.ClientResponseError):
+        return errors.UpgradeRefused(f"{endpoint} refused the WebSocket: HTTP {error.status} {error.message}")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return errors.TlsFailed(f"{endpoint}: {error.certificate_error}")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return errors.Unreachable(f"the name {endpoint.host} cannot be resolved")
+    cause = getattr(error, "os_error", error)
+    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    if endpoint.scheme == "wss" and watch.seen is None:
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            return errors.TlsFailed(f"{endpoint}: the TLS handshake failed ({cause.reason})")
+        if not (isinstance(cause, OSError) and cause.errno in UNREACHABLE_ERRNOS):
+            return TlsNotSpoken(f"{endpoint} does not speak TLS ({words})")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return errors.Unreachable(f"{endpoint}: {words}")
+    return errors.ConnectionLost(f"{endpoint}: {words}")

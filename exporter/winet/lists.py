@@ -1,0 +1,147 @@
+"""The lists in replies: devices, readings, MPPTs and strings. Pure.
+
+One unusable entry costs only itself: it is left out and named among the `problems`. Lists grow, shrink
+and change their fields with firmware and model (seen in captures), so little is demanded of an entry.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+from exporter.telemetry import Device, DirectInput, Reading, Reason
+from exporter.winet.messages import LONGEST_TEXT, Reply, clean, integer
+
+NO_VALUE = "--"  # what a gateway sends for a value it does not have (seen in captures)
+
+T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    """One part of a message that could not be used. `detail` names the place, never a value."""
+
+    reason: Reason
+    detail: str
+
+
+class Decoded(NamedTuple, Generic[T]):
+    items: tuple[T, ...]
+    problems: tuple[Problem, ...]
+
+
+def decode_devices(reply: Reply) -> Decoded[Device] | None:
+    """The device list; None where the reply has none."""
+    entries = reply.data.get("list")
+    if not isinstance(entries, list):
+        return None
+    devices: list[Device] = []
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        where = f"devicelist list[{place}]"
+        dev_id = integer(entry.get("dev_id")) if isinstance(entry, dict) else None
+        if dev_id is None:
+            problems.append(Problem(Reason.INVALID_DEVICE, f"{where} has no usable dev_id"))
+            continue
+        dev_type = integer(entry.get("dev_type"))
+        if dev_type is None:
+            problems.append(Problem(Reason.INVALID_DEVICE, f"{where} has no usable dev_type"))
+        serial = _text(entry.get("dev_sn"))
+        if serial in ("", NO_VALUE):
+            serial = f"dev_id:{dev_id}"
+            problems.append(Problem(Reason.MISSING_SERIAL, f"{where} has no serial number"))
+        seen[serial] = times = seen.get(serial, 0) + 1
+        if times > 1:
+            problems.append(Problem(Reason.DUPLICATE_SERIAL, f"{where} repeats a serial number"))
+            serial = f"{serial}#{times}"
+        link = integer(entry.get("link_status"))
+        devices.append(
+            Device(
+                identity=serial,
+                dev_id=str(dev_id),
+                dev_type=-1 if dev_type is None else dev_type,
+                dev_code=integer(entry.get("dev_code")) or 0,
+                name=_text(entry.get("dev_name")),
+                model=_text(entry.get("dev_model")),
+                online=None if link is None else link == 1,
+            )
+        )
+    return Decoded(tuple(devices), tuple(problems))
+
+
+def decode_readings(reply: Reply) -> Decoded[Reading] | None:
+    """The list of `real` or `real_battery`; None where the reply has none. The hot path."""
+    entries = reply.data.get("list")
+    if not isinstance(entries, list):
+        return None
+    readings: list[Reading] = []
+    problems: list[Problem] = []
+    for place, entry in enumerate(entries):
+        try:
+            key, value, unit = entry["data_name"], entry["data_value"], entry["data_unit"]
+        except (KeyError, TypeError):
+            reading = _odd_reading(entry)
+        else:
+            if key.__class__ is value.__class__ is unit.__class__ is str and 0 < len(key) <= LONGEST_TEXT:
+                readings.append(Reading(key, value, unit))
+                continue
+            reading = _odd_reading(entry)
+        if reading is None:
+            problems.append(Problem(Reason.INVALID_READING, f"{reply.service} list[{place}] is no reading"))
+        else:
+            readings.append(reading)
+    return Decoded(tuple(readings), tuple(problems))
+
+
+def decode_inputs(reply: Reply) -> Decoded[DirectInput] | None:
+    """The list of `direct`: MPPTs and strings side by side; None where the reply has none."""
+    entries = reply.data.get("list")
+    if not isinstance(entries, list):
+        return None
+    inputs: list[DirectInput] = []
+    problems: list[Problem] = []
+    for place, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        values = (
+            [_value(entry.get(key, NO_VALUE)) for key in ("voltage", "current")]
+            if isinstance(name, str) and 0 < len(name) <= LONGEST_TEXT
+            else [None]
+        )
+        if None in values:
+            problems.append(Problem(Reason.INVALID_READING, f"direct list[{place}] is no input"))
+            continue
+        voltage, current = values
+        inputs.append(
+            DirectInput(
+                str(name),
+                str(voltage),
+                _text(entry.get("voltage_unit")),
+                str(current),
+                _text(entry.get("current_unit")),
+            )
+        )
+    return Decoded(tuple(inputs), tuple(problems))
+
+
+def _text(value: object) -> str:
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _value(value: object) -> str | None:
+    """A reading's value as text. JSON numbers were never seen there, but they lose nothing as text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return None
+
+
+def _odd_reading(entry: object) -> Reading | None:
+    """A reading that is not three texts: EV chargers leave out `data_unit` (reported); else None."""
+    if not isinstance(entry, dict):
+        return None
+    key, value, unit = entry.get("data_name"), _value(entry.get("data_value")), entry.get("data_unit")
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_TEXT or value is None:
+        return None
+    if unit is not None and not isinstance(unit, str):
+        return None
+    return Reading(key, value, unit or "")

@@ -1,0 +1,94 @@
+"""When to try a gateway again. Pure: failures and a clock's reading in, a pause out.
+
+Gateways are small computers: a client that comes back too soon keeps them down, and one that repeats a
+wrong password locks the account. So every pause has a floor, grows, is spread by chance and is forgotten
+slowly.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from exporter.telemetry import State
+from exporter.winet import errors
+
+LONGEST_BACK_OFF = 300.0
+HEALTHY_SECONDS = 60.0
+ACCESS_PAUSE = 1800.0
+LONGEST_ACCESS_PAUSE = 86400.0
+LONGEST_YIELD = 3600.0
+TAKEN_AGAIN_SECONDS = 600.0
+UNDISTURBED_SECONDS = 3600.0
+
+
+class Pause(NamedTuple):
+    """What to do until the next attempt, and for how many seconds."""
+
+    state: State
+    seconds: float
+
+
+class Recovery:
+    """The history of failures with one target, as far as it decides the next pause."""
+
+    def __init__(self, yield_for: float, rng: random.Random) -> None:
+        self._yield_for = yield_for
+        self._rng = rng
+        self._failures = 0
+        self._refusals = 0
+        self._yield_pause = 0.0
+        self._online_at: float | None = None
+        self._healthy_at: float | None = None
+        self._token_retried = False
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row that the next back-off reckons with."""
+        return self._failures
+
+    def online(self, now: float) -> None:
+        """Login, if there is one, went well."""
+        self._online_at = now
+        self._refusals = 0
+
+    def complete_snapshot(self, now: float) -> None:
+        """Every question that was due has been answered."""
+        self._token_retried = False
+        if self._healthy_at is None:
+            self._healthy_at = now
+
+    def pause_after(self, error: Exception, now: float, *, others_answered: bool = False) -> Pause:
+        """The pause that `error` asks for. With `others_answered` only one device failed: no growth."""
+        healthy_for = 0.0 if self._healthy_at is None else now - self._healthy_at
+        self._healthy_at = None
+        if healthy_for >= HEALTHY_SECONDS:
+            self._failures = 0
+        if isinstance(error, errors.AccessError):
+            return self._access_pause(error)
+        if isinstance(error, errors.UserLimit):
+            return self._yield(now)
+        if isinstance(error, errors.TokenExpired) and not self._token_retried:
+            self._token_retried = True
+            return Pause(State.CONNECTING, 0.0)
+        seconds = 1.0 + self._rng.uniform(0.0, min(2.0 ** min(self._failures, 16), LONGEST_BACK_OFF - 1.0))
+        if not others_answered:
+            self._failures += 1
+        return Pause(State.BACKING_OFF, seconds)
+
+    def _access_pause(self, error: errors.AccessError) -> Pause:
+        state = State.LOCKED if isinstance(error, errors.AccountLocked) else State.REFUSED
+        if isinstance(error, errors.PasswordChangeRequired):
+            return Pause(state, ACCESS_PAUSE)  # a person is at work on it; no reason to stay away longer
+        seconds = min(ACCESS_PAUSE * 2.0 ** min(self._refusals, 16), LONGEST_ACCESS_PAUSE)
+        self._refusals += 1
+        return Pause(state, seconds)
+
+    def _yield(self, now: float) -> Pause:
+        """Leave the gateway to whoever logged in; longer if they come back soon after we did."""
+        undisturbed = None if self._online_at is None else now - self._online_at
+        if not self._yield_pause or undisturbed is None or undisturbed >= UNDISTURBED_SECONDS:
+            self._yield_pause = self._yield_for
+        elif undisturbed < TAKEN_AGAIN_SECONDS:
+            self._yield_pause = min(2.0 * self._yield_pause, LONGEST_YIELD)
+        return Pause(State.YIELDED, self._yield_pause)

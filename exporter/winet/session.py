@@ -1,0 +1,265 @@
+"""The life with one target: connect, log in, list the devices, refresh again and again, recover.
+
+`run()` is one coroutine that the pool makes a task of; it owns no task of its own. What goes wrong arrives
+in one place, as one of the classes of `errors`, and `Recovery` turns it into a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import aiohttp
+
+from exporter.config import Target
+from exporter.logs import TargetLog
+from exporter.telemetry import Counters, Snapshot, State, TargetInfo, TargetStatus
+from exporter.winet import errors, messages, tls
+from exporter.winet.connection import Connection
+from exporter.winet.cycle import Cycle
+from exporter.winet.dial import Dialer
+from exporter.winet.login import Login
+from exporter.winet.recovery import Recovery
+
+KEEP_ALIVE_SECONDS = 25.0  # idle longer than this, the gateway's own page would have said something
+PING_SECONDS = 20.0
+
+Clock = Callable[[], float]
+
+
+class Session:
+    """Everything about one target. Its values are read by the pool; only `run` changes them."""
+
+    def __init__(
+        self,
+        target: Target,
+        http: aiohttp.ClientSession,
+        *,
+        gate: AbstractAsyncContextManager[object],
+        on_change: Callable[[str], None],
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+        rng: random.Random,
+    ) -> None:
+        self.target = target
+        self.counters = Counters()
+        self._dialer = Dialer(target, http)
+        self._recovery = Recovery(target.yield_for, rng)
+        self._cycle = Cycle(target, self.counters, clock, wall)
+        self._gate = gate
+        self._on_change = on_change
+        self._clock = clock
+        self._log = TargetLog(logging.getLogger(__name__), target.name)
+        self._state = State.STARTING
+        self._login = Login(target, self._log)
+        self._since = clock()
+        self._scheme = ""
+        self._retry_at: float | None = None
+        self._error: errors.WinetError | None = None
+        self._failing_since: float | None = None
+        self._expiry: float | None = None
+        self._certificate: tls.Certificate | None = None
+        self._pings = True
+        self._keep_alive = True
+        self._stopping = False
+        self._nap: asyncio.Timeout | None = None
+
+    # What others may read or ask -------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        return self._cycle.snapshot
+
+    def status(self) -> TargetStatus:
+        target = self.target
+        return TargetStatus(
+            info=TargetInfo(
+                target.name,
+                target.host if target.port is None else f"{target.host}:{target.port}",
+                self._scheme or target.transport,
+                target.verify,
+                target.labels,
+                target.stale_after,
+                target.max_unmapped,
+            ),
+            state=self._state,
+            since=self._since,
+            counters=self.counters,
+            had_first_cycle=self.counters.refreshes > 0,
+            last_refresh_wall=self.snapshot.taken_wall if self.snapshot else None,
+            refresh_seconds=self._cycle.seconds,
+            certificate_expiry_wall=self._expiry,
+            fingerprint=self._certificate.fingerprint if self._certificate else None,
+            retry_at=self._retry_at,
+            error=str(self._error) if self._error else "",
+            advice=self._error.advice if self._error else "",
+            device_count=self._cycle.device_count,
+        )
+
+    def stop(self) -> None:
+        """Ask `run` to end: at once if it rests, else after the question under way, with a log-out."""
+        self._stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._nap is not None and not self._nap.expired():
+            self._nap.reschedule(0.0)
+
+    # The loop --------------------------------------------------------------------------------------
+
+    async def run(self, first_delay: float = 0.0) -> None:
+        """Live with the gateway until `stop()`. Raises nothing but `CancelledError`."""
+        if first_delay:
+            await self._rest(first_delay)
+        while not self._stopping:
+            error = await self._one_life()
+            if error is None or self._stopping:
+                return
+            now = self._clock()
+            pause = self._recovery.pause_after(error, now, others_answered=self._cycle.others_answered)
+            self._report_failure(error, pause.seconds)
+            self._retry_at = now + pause.seconds
+            self._enter(pause.state)
+            await self._rest(pause.seconds)
+            self._retry_at = None
+
+    async def _one_life(self) -> errors.WinetError | None:
+        """One connection from its opening to its end. Returns why it ended; None if it was asked to."""
+        connection: Connection | None = None
+        self._cycle.others_answered = False
+        try:
+            async with self._gate:
+                if self._stopping:
+                    return None
+                connection = await self._connect()
+                await self._note_certificate()
+                self._enter(State.AUTHENTICATING)
+                token = await self._login.perform(connection, self._cycle, plain=self._scheme == "ws")
+            self._recovery.online(self._clock())
+            await self._refresh_until_stopped(connection, token)
+        except errors.WinetError as error:
+            self.counters.count(error.reason)
+            return error
+        except Exception as error:  # noqa: BLE001  a defect of ours must not end the life with the target
+            self._log.error("internal error", exc_info=error)
+            self.counters.count(errors.Internal.reason)
+            return errors.Internal(f"{type(error).__name__}: {error}")
+        finally:
+            if connection is not None:
+                await connection.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        self._enter(State.CONNECTING)
+        self.counters.attempts += 1
+        try:
+            socket, endpoint = await self._dialer.open()
+        except BaseException:
+            self.counters.failures += 1
+            raise
+        self.counters.successes += 1
+        if self.counters.successes > 1:
+            self.counters.reconnections += 1
+        self._scheme = endpoint.scheme
+        self._log.info("connected", extra={"endpoint": endpoint, "attempt": self.counters.attempts})
+        return Connection(socket, self.counters, self.target.request_timeout)
+
+    async def _note_certificate(self) -> None:
+        """Keep the certificate's end and notice that it is another one than before."""
+        certificate = self._dialer.certificate
+        if certificate is None or certificate == self._certificate:
+            return
+        if self._certificate is not None:
+            self.counters.certificate_changes += 1
+            self._log.warning("certificate changed", extra={"fingerprint": certificate.fingerprint})
+        self._certificate = certificate
+        self._expiry = await asyncio.to_thread(tls.expiry, certificate)
+
+    # Refreshing ------------------------------------------------------------------------------------
+
+    async def _refresh_until_stopped(self, connection: Connection, token: str) -> None:
+        self._enter(State.ONLINE)
+        due = self._clock()
+        while not self._stopping:
+            try:
+                await self._cycle.refresh(connection, token)
+                self._report_cycle()
+            finally:
+                self._on_change(self.target.name)
+            now = self._clock()
+            due = max(due + self.target.refresh_interval, now)
+            await self._idle(connection, due)
+        await connection.ask("logout", messages.logout_request(token))
+
+    def _report_cycle(self) -> None:
+        if self._cycle.answered:
+            if self._failing_since is not None:
+                outage = round(self._clock() - self._failing_since, 1)
+                self._log.info("recovered", extra={"outage_seconds": outage})
+            self._failing_since = self._error = None
+        if self._cycle.complete:
+            self._recovery.complete_snapshot(self._clock())
+
+    async def _idle(self, connection: Connection, until: float) -> None:
+        """Listen until the next cycle is due; keep the line and the gateway's session alive meanwhile."""
+        next_ping = self._clock() + PING_SECONDS
+        next_keep_alive = self._clock() + KEEP_ALIVE_SECONDS
+        while not self._stopping and (now := self._clock()) < until:
+            if self._keep_alive and now >= next_keep_alive:
+                await self._keep_session(connection)
+                next_keep_alive = now + KEEP_ALIVE_SECONDS
+            if self._pings and now >= next_ping:
+                self._pings = await connection.ping()
+                next_ping = now + PING_SECONDS
+                if not self._pings:
+                    self._log.debug("no pong; pings end")
+            wake_at = min([until] + [next_ping] * self._pings + [next_keep_alive] * self._keep_alive)
+            await self._nap_until(wake_at, connection.listen())
+
+    async def _keep_session(self, connection: Connection) -> None:
+        """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again."""
+        try:
+            await connection.ask("ping", messages.ping_request(str(uuid.uuid4())))
+        except errors.NoAnswer:
+            self._keep_alive = False
+            raise
+
+    async def _rest(self, seconds: float) -> None:
+        await self._nap_until(self._clock() + seconds, asyncio.Event().wait())
+
+    async def _nap_until(self, when: float, activity: Coroutine[Any, Any, object]) -> None:
+        """Run an endless activity until a time, or until somebody wakes the session."""
+        try:
+            async with asyncio.timeout(max(when - self._clock(), 0.0)) as self._nap:
+                if self._stopping:
+                    self._wake()
+                await activity
+        except TimeoutError:
+            pass  # the nap is over
+        finally:
+            self._nap = None
+
+    # Telling ---------------------------------------------------------------------------------------
+
+    def _enter(self, state: State) -> None:
+        if state is not self._state:
+            self._state, self._since = state, self._clock()
+        self._on_change(self.target.name)
+
+    def _report_failure(self, error: errors.WinetError, pause: float) -> None:
+        """WARNING for the first failure of an outage or a new kind of failure, DEBUG for repeats."""
+        repeated = self._error is not None and type(self._error) is type(error)
+        self._error = error
+        if self._failing_since is None:
+            self._failing_since = self._clock()
+        self._log.log(
+            logging.DEBUG if repeated else logging.WARNING,
+            "connection failed",
+            extra={"reason": error.reason, "error": error, "retry_in_seconds": round(pause, 1)},
+        )
