@@ -1,0 +1,196 @@
+"""The catalogue: which key and unit become a sample of which metric family. Data with a strict loader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from importlib import resources
+from typing import Any
+
+from exporter.strict_yaml import Document, Section, kind, one_of, text
+
+PREFIX = "winet2_"
+DEVICE_LABELS = ("target", "device")
+DIRECT_HELP = {
+    "mppt": "of each MPP tracker; strings are parts of it, never add both",
+    "string": "of each string; strings are parts of their MPP tracker, never add both",
+}
+
+
+class CatalogueError(Exception):
+    """The catalogue has mistakes; the message names each with its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric family: full name, `gauge` or `counter`, HELP, and the label names in order."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One key's way into a family. `rank` 0 is the best source of a series; `factors` by folded unit."""
+
+    family: Family
+    label_value: str | None
+    factors: Mapping[str, Decimal]
+    rank: int
+
+    @property
+    def series(self) -> tuple[str, str | None]:
+        return self.family.name, self.label_value
+
+
+@dataclass(frozen=True, slots=True)
+class DirectKind:
+    """What the name of an MPPT or a string is matched with, and the three families it feeds."""
+
+    pattern: re.Pattern[str]
+    voltage: Family
+    current: Family
+    power: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All of it, checked. `states` maps device kind to its known states."""
+
+    families: tuple[Family, ...]
+    sources: Mapping[str, Source]
+    volts: Mapping[str, Decimal]
+    amperes: Mapping[str, Decimal]
+    direct: tuple[DirectKind, ...]
+    state_keys: frozenset[str]
+    states: Mapping[str, tuple[str, ...]]
+    kinds: Mapping[int, str]
+
+    def kind_of(self, dev_type: int) -> str:
+        return self.kinds.get(dev_type, "unknown")
+
+
+def bundled() -> Catalogue:
+    """The catalogue that comes with the package."""
+    source = resources.files("exporter.metrics").joinpath("catalogue.yaml")
+    return parse(source.read_text("utf-8"), "catalogue.yaml")
+
+
+def parse(yaml_text: str, source: str) -> Catalogue:
+    """Check and load a catalogue. Raises `CatalogueError` with every mistake and its line."""
+    document = Document(yaml_text)
+    catalogue = None
+    if not document.mistakes:
+        catalogue = _Loader(document).load()
+    if document.mistakes or catalogue is None:
+        raise CatalogueError("\n".join([f"{source}:", *(f"  {mistake}" for mistake in document.mistakes)]))
+    return catalogue
+
+
+class _Loader:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.top = Section(document, "", document.value, ("units", "families", "direct", "states", "kinds"))
+        self.units = {
+            name: self._factors(f"units.{name}", factors) for name, factors in self._mapping("units").items()
+        }
+        self.families: list[Family] = []
+        self.sources: dict[str, Source] = {}
+
+    def load(self) -> Catalogue:
+        for name, entry in self._mapping("families").items():
+            self._family(name, Section(self.document, f"families.{name}", entry, _FAMILY_KEYS))
+        direct = [self._direct(label, pattern) for label, pattern in self._mapping("direct").items()]
+        states = Section(self.document, "states", self.top.raw("states"), ("keys", "known"))
+        known = states.raw("known") or {}
+        return Catalogue(
+            families=tuple(self.families),
+            sources=self.sources,
+            volts=self.units.get("volts", {}),
+            amperes=self.units.get("amperes", {}),
+            direct=tuple(direct),
+            state_keys=frozenset(states.raw("keys") or ()),
+            states={kind: tuple(sorted(names)) for kind, names in known.items()},
+            kinds={number: kind for kind, numbers in self._mapping("kinds").items() for number in numbers},
+        )
+
+    def _mapping(self, key: str) -> Mapping[str, Any]:
+        value = self.top.raw(key)
+        if isinstance(value, Mapping):
+            return value
+        self.document.add(key, f"must be a mapping, not {kind(value)}")
+        return {}
+
+    def _factors(self, path: str, raw: Any) -> dict[str, Decimal]:
+        factors: dict[str, Decimal] = {}
+        if not isinstance(raw, Mapping):
+            self.document.add(path, f"must map units to factors, not {kind(raw)}")
+            return factors
+        for unit, value in raw.items():
+            try:
+                number = Decimal(str(value))
+            except InvalidOperation:
+                number = Decimal(0)
+            if isinstance(value, float) or number <= 0:
+                self.document.add(
+                    f"{path}.{unit}", f'must be a whole number or a decimal in quotes, not "{value}"'
+                )
+            factors[str(unit)] = factors[str(unit).casefold()] = number
+        return factors
+
+    def _family(self, name: str, section: Section) -> None:
+        add = self.document.add
+        if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name):
+            add(section.path, "a family's name has small letters, digits and _ only")
+        unit = section.take("unit", one_of(*self.units), "")
+        factors = dict(self.units.get(unit, {}))
+        if section.has("also"):
+            factors.update(self._factors(section.at("also"), section.raw("also")))
+        label = section.take("label", text, "")
+        raw = section.raw("keys")
+        by_value: Mapping[str | None, Any] = raw if label and isinstance(raw, Mapping) else {None: raw}
+        keys = [key for group in by_value.values() if isinstance(group, list) for key in group]
+        if not keys or not all(isinstance(key, str) for key in keys):
+            add(section.at("keys"), "must list the gateway's keys" + (f" for each {label}" if label else ""))
+            return
+        family = Family(
+            PREFIX + name,
+            "counter" if name.endswith("_total") else "gauge",
+            f"{section.take('help', text, '')} From {', '.join(keys)}; cached at the last refresh.",
+            (*DEVICE_LABELS, label) if label else DEVICE_LABELS,
+        )
+        self.families.append(family)
+        for value, group in by_value.items():
+            for rank, key in enumerate(group):
+                if key in self.sources:
+                    add(section.at("keys"), f"{key} feeds {self.sources[key].family.name} already")
+                self.sources[key] = Source(family, value, factors, rank)
+
+    def _direct(self, label: str, pattern: Any) -> DirectKind:
+        families = []
+        for quantity, unit in (("voltage", "volts"), ("current", "amperes"), ("power", "watts")):
+            how = " (voltage times current)" if quantity == "power" else ""
+            family = Family(
+                f"{PREFIX}{label}_{quantity}_{unit}",
+                "gauge",
+                f"{quantity.capitalize()}{how} {DIRECT_HELP.get(label, '')}. "
+                f"From the direct input {pattern}; cached at the last refresh.",
+                (*DEVICE_LABELS, label),
+            )
+            families.append(family)
+            self.families.append(family)
+        try:
+            compiled = re.compile(str(pattern))
+        except re.error as error:
+            self.document.add(f"direct.{label}", f"is no regular expression: {error}")
+            compiled = re.compile("")
+        if compiled.groups != 1:
+            self.document.add(f"direct.{label}", "needs one group, the number")
+        return DirectKind(compiled, *families)
+
+
+_FAMILY_KEYS = ("help", "unit", "also", "label", "keys")

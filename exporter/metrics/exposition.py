@@ -1,0 +1,185 @@
+"""Snapshots and statuses become the body of `/metrics`, from caches only.
+
+`Exposition` is the one interface: `update` after a refresh or a change of state, `forget`, `render` at a
+scrape. How the lines come about is nobody else's matter.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import exposition as text_format
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from exporter import __version__
+from exporter.metrics import families
+from exporter.metrics.catalogue import Catalogue, Family
+from exporter.metrics.mapping import TargetView
+from exporter.telemetry import Reason, Snapshot, State, TargetStatus
+
+Row = tuple[Family, tuple[str, ...], float]
+
+
+class Format(Enum):
+    """The text formats, by their media type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+class Exposition:
+    """All that is known of all targets, ready to be served. `clock` is the one that ages snapshots."""
+
+    def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
+        self._catalogue = catalogue
+        self._clock = clock
+        self._views: dict[str, TargetView] = {}
+        self._statuses: dict[str, TargetStatus] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(_TargetsCollector(self.rows))
+        self._registry.register(_BuildInfo())
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def update(self, status: TargetStatus, snapshot: Snapshot | None) -> None:
+        """Take over how a target stands now, and its readings if they are new."""
+        name = status.info.name
+        self._statuses[name] = status
+        if snapshot is None or self._snapshots.get(name) is snapshot:
+            return
+        self._snapshots[name] = snapshot
+        view = self._views.get(name)
+        if view is None:
+            view = self._views[name] = TargetView(
+                self._catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
+            )
+        view.update(snapshot)
+
+    def forget(self, target: str) -> None:
+        """Drop everything about a target that is no longer looked after."""
+        for kept in (self._views, self._statuses, self._snapshots):
+            kept.pop(target, None)
+
+    def render(self, form: Format) -> bytes:
+        """The body of one scrape. Never waits for a gateway."""
+        if form is Format.OPENMETRICS:
+            return bytes(openmetrics.generate_latest(self._registry))  # type: ignore[no-untyped-call]
+        return text_format.generate_latest(self._registry)
+
+    def rows(self) -> Iterator[Row]:
+        """Every sample of every target as family, label values and value."""
+        now = self._clock()
+        own_labels = tuple(sorted({name for s in self._statuses.values() for name in s.info.labels}))
+        info = families.target_info(own_labels)
+        for name, status in self._statuses.items():
+            view, snapshot = self._views.get(name), self._snapshots.get(name)
+            yield info, _info_labels(status, own_labels), 1.0
+            yield from _status_rows(status, snapshot, view, now)
+            if view is not None:
+                yield from _device_rows(status, view, now)
+
+
+def _info_labels(status: TargetStatus, own_labels: tuple[str, ...]) -> tuple[str, ...]:
+    info = status.info
+    own = (info.labels.get(label, "") for label in own_labels)
+    return (info.name, info.host, info.transport, info.verify, "", *own)
+
+
+def _status_rows(
+    status: TargetStatus, snapshot: Snapshot | None, view: TargetView | None, now: float
+) -> Iterator[Row]:
+    target = (status.info.name,)
+    counters = status.counters
+    yield families.ATTEMPTS, target, counters.attempts
+    yield families.SUCCESSES, target, counters.successes
+    yield families.FAILURES, target, counters.failures
+    yield families.RECONNECTIONS, target, counters.reconnections
+    yield families.RECEIVED, target, counters.messages_received
+    yield families.SENT, target, counters.messages_sent
+    yield families.TIMEOUTS, target, counters.request_timeouts
+    yield families.WATCHDOG, target, counters.watchdog_triggers
+    yield families.SCHEMA_ERRORS, target, counters.schema_errors
+    yield families.CERTIFICATE_CHANGES, target, counters.certificate_changes
+    yield families.REFRESHES, target, counters.refreshes
+    yield families.REFRESH_FAILURES, target, counters.refresh_failures
+    dropped = view.errors if view is not None else {}
+    for reason in Reason:
+        yield families.ERRORS, (*target, reason), counters.errors.get(reason, 0) + dropped.get(reason, 0)
+    for state in State:
+        yield families.STATE, (*target, state), float(state is status.state)
+    fresh = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
+    yield families.UP, target, float(fresh)
+    if status.last_refresh_wall is not None:
+        yield families.LAST_REFRESH, target, status.last_refresh_wall
+    if status.refresh_seconds is not None:
+        yield families.DURATION, target, status.refresh_seconds
+    if status.device_count is not None:
+        yield families.DEVICES, target, status.device_count
+    if status.certificate_expiry_wall is not None:
+        yield families.CERTIFICATE_EXPIRY, target, status.certificate_expiry_wall
+
+
+def _device_rows(status: TargetStatus, view: TargetView, now: float) -> Iterator[Row]:
+    target = status.info.name
+    unmapped: set[str] = set()
+    for (identity, family), times in view.resets.items():
+        yield families.COUNTER_RESETS, (target, identity, family), times
+    for identity, device in view.devices.items():
+        labels = (target, identity)
+        facts = device.device
+        unmapped |= device.unmapped
+        yield (
+            families.DEVICE_INFO,
+            (*labels, facts.name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code)),
+            1.0,
+        )
+        if facts.online is not None:
+            yield families.DEVICE_ONLINE, labels, float(facts.online)
+        fresh = device.last_at is not None and now - device.last_at <= status.info.stale_after
+        yield families.DEVICE_UP, labels, float(fresh)
+        if device.last_wall is not None:
+            yield families.DEVICE_LAST_REFRESH, labels, device.last_wall
+        for answered in device.answered.values():
+            if now - answered.taken_at <= status.info.stale_after:
+                for sample in answered.samples:
+                    yield sample.family, (*labels, *sample.labels), sample.value
+    yield families.UNMAPPED, (target,), len(unmapped)
+
+
+class _TargetsCollector(Collector):
+    """Groups the rows by family, as both text formats demand."""
+
+    def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
+        self._rows = rows
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        metrics: dict[Family, Metric] = {}
+        for family, labels, value in self._rows():
+            metric = metrics.get(family)
+            if metric is None:
+                name = family.name.removesuffix("_total") if family.kind == "counter" else family.name
+                metric = metrics[family] = Metric(name, family.help, family.kind)
+            metric.add_sample(family.name, dict(zip(family.labels, labels, strict=True)), value)
+        yield from metrics.values()
+
+
+class _BuildInfo(Collector):
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        metric = Metric("winet2_exporter_build_info", "Version of exporter and Python; always 1.", "gauge")
+        labels = {"version": __version__, "pythonversion": platform.python_version()}
+        metric.add_sample("winet2_exporter_build_info", labels, 1.0)
+        yield metric
