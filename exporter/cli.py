@@ -1,0 +1,153 @@
+"""The command line: flags and commands. Each command lives in its own module under `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from exporter import __version__
+from exporter.logs import LEVELS
+
+DONE, BAD, WRONG_USAGE = 0, 1, 2
+DEFAULT_LISTEN = ":10182"
+COMMANDS = {
+    "serve": "run the exporter (the default; the word may be left out)",
+    "demo": "run the exporter with a simulated plant: no hardware, no configuration",
+    "check-config": "name every mistake in a configuration file",
+    "read": "read every device of one gateway once and print it",
+    "simulate": "run a simulated gateway",
+    "healthcheck": "ask a running exporter whether it is alive",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="winet-exporter",
+        description="Prometheus exporter for Sungrow inverters behind WiNet gateways.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"winet-exporter, version {__version__} (Python {_python()})"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    subparsers = {
+        name: commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
+        for name, text in COMMANDS.items()
+    }
+    _serve_flags(subparsers["serve"])
+    _demo_flags(subparsers["demo"])
+    subparsers["check-config"].add_argument("file", metavar="FILE")
+    _read_flags(subparsers["read"])
+    _simulate_flags(subparsers["simulate"])
+    subparsers["healthcheck"].add_argument(
+        "url", metavar="URL", nargs="?", default="http://127.0.0.1:10182/-/healthy"
+    )
+    for name in ("serve", "demo", "read", "simulate"):
+        _log_flags(subparsers[name], "warn" if name in ("read", "simulate") else "info")
+    return parser
+
+
+def _serve_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config.file", dest="config_file", metavar="FILE",
+        help="configuration; without it WINET_HOST and its fellows in the environment name one target",
+    )  # fmt: skip
+    _listen_flags(parser, DEFAULT_LISTEN)
+
+
+def _demo_flags(parser: argparse.ArgumentParser) -> None:
+    _listen_flags(parser, None)
+    parser.add_argument(
+        "--speed", type=float, default=60.0, metavar="N",
+        help="simulated seconds that pass in one second (default: %(default)g; a day takes 24 minutes)",
+    )  # fmt: skip
+
+
+def _listen_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
+    shown = default or "127.0.0.1:10182, or a free port if that is taken"
+    parser.add_argument(
+        "--web.listen-address", dest="listen", metavar="ADDRESS", action="append",
+        help=f"HOST:PORT or :PORT to listen on, repeatable (default: {shown})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--web.telemetry-path", dest="telemetry_path", metavar="PATH", default="/metrics",
+        help="path of the metrics (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _read_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "host", metavar="HOST", help="name or address of a gateway, or a target of --config.file"
+    )
+    parser.add_argument(
+        "--config.file", dest="config_file", metavar="FILE", help="take HOST from this configuration"
+    )
+    parser.add_argument("--username", help="account to log in with; the password comes from --password-file, "
+                        "the environment variable WINET_PASSWORD, or a prompt")  # fmt: skip
+    parser.add_argument("--password-file", metavar="FILE", help="file whose first line is the password")
+    parser.add_argument("--transport", choices=("auto", "wss", "ws"), help="default: auto")
+    parser.add_argument(
+        "--verify", choices=("bypass", "pinned", "strict"), help="how to check the certificate"
+    )
+    parser.add_argument(
+        "--fingerprint", action="append", metavar="SHA256", help="pin this certificate, repeatable"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _simulate_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", metavar="P", default="SH5.0RS", help="a plant's recording (default: %(default)s)"
+    )
+    parser.add_argument("--list-profiles", action="store_true", help="name the profiles and end")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port to listen on (default: a free one)"
+    )
+    parser.add_argument(
+        "--tls", action=argparse.BooleanOptionalAction, help="speak TLS or not (default: as the profile)"
+    )
+    parser.add_argument("--fault", action="append", default=[], metavar="F",
+                        help="begin with a fault, such as silence or drop:times=3; repeatable")  # fmt: skip
+    parser.add_argument("--speed", type=float, default=1.0, metavar="N",
+                        help="simulated seconds that pass in one second (default: %(default)g)")  # fmt: skip
+
+
+def _log_flags(parser: argparse.ArgumentParser, level: str) -> None:
+    parser.add_argument(
+        "--log.level", dest="log_level", choices=LEVELS, default=level, help="default: %(default)s"
+    )
+    parser.add_argument("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt",
+                        help="default: %(default)s")  # fmt: skip
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. 0 done, 1 the thing asked about is bad, 2 wrong usage."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
+        if words and not words[0].startswith("-"):
+            make_parser().error(f"there is no command {words[0]!r}; commands: {', '.join(COMMANDS)}")
+        words.insert(0, "serve")
+    arguments = make_parser().parse_args(words)
+    module = importlib.import_module(f"exporter.commands.{arguments.command.replace('-', '_')}")
+    try:
+        code: int = module.run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code

@@ -1,0 +1,1 @@
+"""One module a command. Each takes parsed arguments and returns the exit code."""

@@ -1,0 +1,162 @@
+"""`read HOST`: every device of one gateway once, as a table or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from exporter import config, config_check, logs
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Catalogue
+from exporter.telemetry import DeviceReport, Snapshot, State, TargetStatus
+from exporter.winet.pool import Pool
+
+FAILED = (State.BACKING_OFF, State.YIELDED, State.REFUSED, State.LOCKED)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    logs.configure(arguments.log_level, arguments.log_format)
+    try:
+        target = find_target(arguments)
+    except (ValueError, config.ConfigError) as error:
+        print(f"winet-exporter read: {error}", file=sys.stderr)
+        return 2
+    if target.credentials is not None:
+        print(f"Logging in at {target.host}; whoever else is logged in there is thrown out.", file=sys.stderr)
+    else:
+        print(
+            f"Reading {target.host}; if it asks for a login, whoever else is logged in is thrown out.",
+            file=sys.stderr,
+        )
+    snapshot, status = asyncio.run(read_once(target))
+    if snapshot is None:
+        print(f"winet-exporter read: {status.error}", file=sys.stderr)
+        if status.advice:
+            print(f"  {status.advice}", file=sys.stderr)
+        return 1
+    known = catalogue.bundled()
+    if arguments.json:
+        print(json.dumps(as_json(target, snapshot, known), indent=2, ensure_ascii=False))
+    else:
+        print("\n\n".join(as_table(report, known) for report in snapshot.devices))
+    return 0
+
+
+def find_target(arguments: argparse.Namespace) -> config.Target:
+    """The target that the flags describe, or the configured one of that name or host."""
+    if arguments.config_file is not None:
+        for target in config.load(Path(arguments.config_file)).targets:
+            if arguments.host in (target.name, target.host):
+                return target
+        raise ValueError(f"{arguments.config_file} has no target named {arguments.host!r}")
+    raw: dict[str, Any] = {"host": arguments.host}
+    for key in ("transport", "verify"):
+        if getattr(arguments, key) is not None:
+            raw[key] = getattr(arguments, key)
+    if arguments.fingerprint:
+        raw["fingerprints"] = [config_check.fingerprint(text) for text in arguments.fingerprint]
+    # JSON is YAML: the flags go through the same strict check as a file
+    target = config.parse(json.dumps({"targets": [raw]}), source="command line", folder=Path.cwd()).targets[0]
+    return replace(target, credentials=_account(arguments))
+
+
+def _account(arguments: argparse.Namespace) -> config.Credentials | None:
+    if arguments.username is None:
+        if arguments.password_file is not None:
+            raise ValueError("--password-file needs --username")
+        return None
+    if arguments.password_file is not None:
+        account = config.Credentials(username=arguments.username, password_file=arguments.password_file)
+        account.read_password()
+        return account
+    password = os.environ.get("WINET_PASSWORD")
+    if password is None and sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {arguments.username}: ")
+    if not password:
+        raise ValueError(
+            "--username needs a password: --password-file, WINET_PASSWORD, or a terminal to ask on"
+        )
+    return config.Credentials(username=arguments.username, password=config.Secret(password))
+
+
+async def read_once(target: config.Target) -> tuple[Snapshot | None, TargetStatus]:
+    """Connect, refresh once, log out. The snapshot is None if that failed; the status says why."""
+    settled = asyncio.Event()
+
+    def changed(name: str) -> None:
+        status = pool.status(name)
+        if pool.snapshot(name) is not None or status.state in FAILED or status.had_first_cycle:
+            settled.set()
+
+    pool = Pool([target], on_change=changed)
+    async with pool:
+        await settled.wait()
+        snapshot, status = pool.snapshot(target.name), pool.status(target.name)
+    if snapshot is None and not status.error:
+        status = replace(status, error="the gateway answered, but with no reading")
+    return snapshot, status
+
+
+def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str, str, str]]:
+    """Service, key, value, unit and metric of everything a device said."""
+    for service, answer in report.answers.items():
+        for key, value, unit in answer.readings:
+            source = known.sources.get(key)
+            metric = "winet2_device_state" if key in known.state_keys else ""
+            if source is not None:
+                label = f'{{{source.family.labels[-1]}="{source.label_value}"}}' if source.label_value else ""
+                metric = source.family.name + label
+            yield service, key, value, unit, metric
+        for entry in answer.inputs:
+            kind = next((kind for kind in known.direct if kind.pattern.fullmatch(entry.name)), None)
+            metrics = (kind.voltage.name, kind.current.name) if kind else ("", "")
+            yield service, entry.name, entry.voltage, entry.voltage_unit, metrics[0]
+            yield service, entry.name, entry.current, entry.current_unit, metrics[1]
+
+
+def as_table(report: DeviceReport, known: Catalogue) -> str:
+    device = report.device
+    lines = [
+        f"{device.name or device.model or 'device'}  {device.identity}  "
+        f"{known.kind_of(device.dev_type)} (dev_type {device.dev_type}, dev_code {device.dev_code})"
+    ]
+    table = [row[1:] for row in rows(report, known)]
+    if not table:
+        return f"{lines[0]}\n  no readings"
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for key, value, unit, metric in table:
+        lines.append(
+            f"  {key:<{widths[0]}}  {value:>{widths[1]}} {unit:<{widths[2]}}  {metric or '-'}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def as_json(target: config.Target, snapshot: Snapshot, known: Catalogue) -> dict[str, Any]:
+    return {
+        "target": target.name,
+        "taken_at": snapshot.taken_wall,
+        "devices": [
+            {
+                "device": report.device.identity,
+                "name": report.device.name,
+                "model": report.device.model,
+                "kind": known.kind_of(report.device.dev_type),
+                "dev_type": report.device.dev_type,
+                "dev_code": report.device.dev_code,
+                "online": report.device.online,
+                "readings": [
+                    {"service": service, "key": key, "value": value, "unit": unit, "metric": metric or None}
+                    for service, key, value, unit, metric in rows(report, known)
+                ],
+            }
+            for report in snapshot.devices
+        ],
+    }

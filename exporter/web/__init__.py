@@ -1,0 +1,1 @@
+"""The serving side of HTTP: routes, content negotiation and pages, from caches only."""

@@ -1,0 +1,98 @@
+"""The HTTP server: metrics, health, readiness and the landing page, all from what is at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from aiohttp import web
+
+from exporter.metrics.exposition import Exposition
+from exporter.telemetry import State, TargetStatus
+from exporter.web.negotiation import choose_format
+from exporter.web.page import CONTENT_SECURITY_POLICY, landing_page
+
+SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
+BEING_TRIED = (State.STARTING, State.CONNECTING, State.AUTHENTICATING, State.ONLINE)
+
+
+class Address(NamedTuple):
+    """Where to listen; `host` None is every interface."""
+
+    host: str | None
+    port: int
+
+
+class Server:
+    """Serves one `Exposition`. `statuses` and `alive` ask the pool; `clock` is the one they are dated by."""
+
+    def __init__(
+        self,
+        exposition: Exposition,
+        statuses: Callable[[], Mapping[str, TargetStatus]],
+        alive: Callable[[], bool],
+        *,
+        telemetry_path: str = "/metrics",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._exposition = exposition
+        self._statuses = statuses
+        self._alive = alive
+        self._telemetry_path = telemetry_path
+        self._clock = clock
+        self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+
+    def make_app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get(self._telemetry_path, self._metrics)
+        app.router.add_get("/-/healthy", self._healthy)
+        app.router.add_get("/-/ready", self._ready)
+        if self._telemetry_path != "/":
+            app.router.add_get("/", self._landing)
+        return app
+
+    async def start(self, addresses: list[Address]) -> list[Address]:
+        """Listen. Returns the addresses with their true ports. Raises `OSError` if one is not free."""
+        await self._runner.setup()
+        try:
+            for host, port in addresses:
+                await web.TCPSite(self._runner, host, port).start()
+        except OSError:
+            await self.aclose()
+            raise
+        return [Address(address[0], address[1]) for address in self._runner.addresses]
+
+    async def aclose(self) -> None:
+        """Stop listening, let answers under way be finished, and close."""
+        await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        form = choose_format(request.headers.get("Accept"))
+        return web.Response(
+            body=self._exposition.render(form), headers={"Content-Type": form.value, "Vary": "Accept"}
+        )
+
+    async def _landing(self, request: web.Request) -> web.Response:
+        return web.Response(
+            text=landing_page(self._statuses().values(), self._telemetry_path, self._clock()),
+            content_type="text/html",
+            headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"},
+        )
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        if not self._alive():
+            return web.Response(status=503, text="A session has ended on its own; see the log.\n")
+        return web.Response(text="Healthy\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """Ready once every target had its first cycle, or is known to stay away for a reason."""
+        waiting = [
+            name
+            for name, status in self._statuses().items()
+            if not status.had_first_cycle and status.state in BEING_TRIED
+        ]
+        if waiting:
+            some = ", ".join(waiting[:10]) + (" …" if len(waiting) > 10 else "")
+            return web.Response(status=503, text=f"Waiting for the first readings of {some}\n")
+        return web.Response(text="Ready\n")
