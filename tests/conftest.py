@@ -1,0 +1,32 @@
+"""What all tests share: the loop with a jumping clock, and a harness of gateways and exporter."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from exporter.simulator import prepare_certificates
+from tests.harness import Harness
+from tests.jumping_loop import JumpingLoop
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
+    """Tests that use the harness live on the jumping clock, all others on a real one."""
+    if "harness" in getattr(item, "fixturenames", ()):
+        return {"jumping": JumpingLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> None:
+    """Keys are made once, before any event loop runs."""
+    prepare_certificates()
+
+
+@pytest.fixture
+async def harness() -> AsyncIterator[Harness]:
+    """Simulated gateways and an exporter; checks at the end what must hold in every test."""
+    harness = Harness()
+    yield harness
+    await harness.aclose()
