@@ -30,15 +30,18 @@ def run(arguments: argparse.Namespace) -> int:
         connection = http.client.HTTPSConnection(parts.hostname, port, timeout=SECONDS, context=context)
     else:
         connection = http.client.HTTPConnection(parts.hostname, port, timeout=SECONDS)
+    encrypted = False
     try:
+        connection.connect()
+        encrypted = parts.scheme == "https"
         connection.request("GET", parts.path or "/-/healthy")
         status = connection.getresponse().status
-    except ssl.SSLError as error:
-        if "ALERT" in (error.reason or ""):  # it speaks TLS and wants a client certificate
-            return 0
-        print(f"unhealthy: {error}", file=sys.stderr)
-        return 1
     except (OSError, http.client.HTTPException) as error:
+        # TLS came about and then the line was cut: the server wants a certificate of ours (TLS 1.3 says so
+        # only now, TLS 1.2 in the handshake)
+        wants_certificate = encrypted and not isinstance(error, TimeoutError)
+        if wants_certificate or (isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")):
+            return 0
         print(f"unhealthy: {error}", file=sys.stderr)
         return 1
     finally:

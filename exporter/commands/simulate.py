@@ -51,7 +51,11 @@ async def simulate(gateway: SimulatedGateway) -> int:
         for user, password in gateway.profile.accounts.items():
             print(f"  account: {user} / {password}")
         print(f"  its state and faults: {scheme}://{gateway.host}:{gateway.port}/simulator")
-        print(f"  read it: winet-exporter read {gateway.host}:{gateway.port}", flush=True)
+        print(
+            f"  read it: winet-exporter read {gateway.host}:{gateway.port}"
+            f" --transport={'wss' if gateway.tls else 'ws'}",
+            flush=True,
+        )
         await end.wait()
     finally:
         await gateway.stop()

@@ -1,0 +1,63 @@
+# make demo   makes the environment and runs the exporter on a simulated plant
+# make test   makes the environment, installs what the tests need, and runs lint, types and every test
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Debian's tools that tests start: promtool is part of prometheus
+TOOLS = promtool
+TOOL_PACKAGES = prometheus
+
+.PHONY: demo test test-unit lint bench clean tools
+.DEFAULT_GOAL := test
+
+demo: $(VENV)/.runtime
+	@exec $(BIN)/winet-exporter demo
+
+test: lint tools
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-unit: $(VENV)/.development
+	$(BIN)/python -m pytest -m "not real"
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks
+
+tools:
+	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then run=""; else run="sudo -n"; fi; \
+		echo "the tests need$$missing: installing $(TOOL_PACKAGES)"; \
+		{ $$run apt-get update -q && $$run env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qy --no-install-recommends $(TOOL_PACKAGES); } \
+		|| { echo "cannot install it here; as root: apt-get install $(TOOL_PACKAGES)"; exit 1; }; \
+	fi
+
+# Debian keeps venv in a package of its own.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11 or newer; as root: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ]; then run=""; else run="sudo -n"; fi; \
+		echo "needs the venv module: installing python3-venv"; \
+		{ $$run apt-get update -q && $$run apt-get install -qy --no-install-recommends python3-venv; } \
+		|| { echo "cannot install it here; as root: apt-get install python3-venv"; exit 1; }; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.development: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.runtime
+
+clean:
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
