@@ -6,9 +6,12 @@ anything. While a thread is at work or a socket has something to say, no time is
 
 import asyncio
 import selectors
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from exporter.winet.names import THREAD_NAME
 
 SETTLE_SECONDS = 0.002  # real time in which loopback delivers what was just sent
 
@@ -23,7 +26,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return ready
         if timeout is None:
             return super().select(None)
-        if self.threads_at_work:
+        if self.threads_at_work or any(t.name == THREAD_NAME for t in threading.enumerate()):
             return super().select(min(timeout, 0.05))
         ready = super().select(min(timeout, SETTLE_SECONDS))
         if not ready:

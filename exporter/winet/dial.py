@@ -17,6 +17,7 @@ from yarl import URL
 
 from exporter.config import Target
 from exporter.winet import errors, tls
+from exporter.winet.names import SystemResolver
 
 PATH = "/ws/home/overview"
 PLAIN_PORT = 8082
@@ -63,7 +64,7 @@ async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -
 def make_http_client() -> aiohttp.ClientSession:
     """The one HTTP client of a pool: no cookies, no proxies, no redirects, no limit but our own."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False),
+        connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=SystemResolver()),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         middlewares=(refuse_redirects,),

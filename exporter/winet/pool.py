@@ -23,8 +23,8 @@ from exporter.winet.session import Session
 MOST_CONNECTING = 50
 FIRST_WITHOUT_DELAY = 20
 STARTS_PER_SECOND = 50.0
-STOP_SECONDS = 2.0  # for a question under way and the log-out
-CANCEL_SECONDS = 1.0
+STOP_SECONDS = 1.7  # for a question under way and the log-out
+CANCEL_SECONDS = 1.3  # a little more than closing a socket may take
 
 log = logging.getLogger(__name__)
 

@@ -631,3 +631,120 @@ async def test_session_of_a_vanished_device_drops_its_series_with_the_list(harne
     assert harness.value("winet2_device_up", device="A2200000001") == 1
     await harness.until(lambda: not harness.values("winet2_device_up", device="S2200000002"))
     assert harness.value("winet2_devices") == 1
+
+
+# Handshake and list ----------------------------------------------------------------------------------
+
+
+async def test_session_whose_connect_brings_no_token_backs_off(harness: Harness) -> None:
+    """A greeting without token is garbled, and the next one is taken."""
+    gateway = await harness.gateway(STRING, faults=["no-token:times=1"])
+    await harness.start(harness.target(gateway))
+    await harness.state("backing_off")
+    assert harness.errors() == {"garbled": 1}
+    assert received(gateway, "login") == []
+    await harness.cycles()
+    assert harness.value("winet2_up") == 1
+
+
+@pytest.mark.parametrize(
+    "fault, reason",
+    [
+        ("login-timeout:service=login:times=1", "session_expired"),
+        ("code:code=201:service=login:times=1", "busy"),
+        ("code:code=104:service=login:times=1", "session_expired"),
+        ("code:code=104:service=connect:times=1", "session_expired"),
+        ("code:code=201:service=connect:times=1", "session_expired"),
+    ],
+)
+async def test_session_whose_login_fails_for_no_fault_of_the_password_backs_off(
+    harness: Harness, fault: str, reason: str
+) -> None:
+    """A busy or forgetful gateway is asked again within seconds, not after half an hour."""
+    gateway = await harness.gateway(STRING, faults=[fault])
+    await harness.start(harness.target(gateway))
+    await harness.state("backing_off")
+    assert harness.errors() == {reason: 1}
+    await harness.cycles()
+    assert harness.loop.time() - harness.began < 10
+
+
+async def test_session_whose_login_is_refused_with_an_unknown_code_does_not_repeat_it(
+    harness: Harness,
+) -> None:
+    """The code of a wrong password is not sure, so any refusal counts as one."""
+    gateway = await harness.gateway(STRING, faults=["code:code=117:service=login"])
+    await harness.start(harness.target(gateway))
+    await harness.state("refused")
+    await harness.pass_time(1700)
+    assert len(received(gateway, "login")) == 1
+    assert harness.errors() == {"login_refused": 1}
+
+
+async def test_session_told_in_midlife_that_the_account_is_locked_stays_away(harness: Harness) -> None:
+    """114 as the answer to a reading is a lock as well."""
+    gateway = await harness.gateway(STRING)
+    await harness.start(harness.target(gateway))
+    await harness.cycles(2)
+    gateway.inject("code:code=114:service=real:times=1")
+    await harness.state("locked")
+    logins = gateway.counts.logins
+    await harness.pass_time(1790)
+    assert gateway.counts.logins == logins
+
+
+@pytest.mark.parametrize(
+    "fault", ["code:code=301:service=devicelist:times=2", "missing-data:service=devicelist:times=2"]
+)
+async def test_session_whose_device_list_fails_asks_for_it_again_in_the_next_cycle(
+    harness: Harness, fault: str
+) -> None:
+    """Without a list there is nothing to ask; the list is asked again, on the same line."""
+    gateway = await harness.gateway(STRING, faults=[fault])
+    await harness.start(harness.target(gateway))
+    await harness.until(lambda: harness.value("winet2_up") == 1)
+    assert len(received(gateway, "devicelist")) == 3
+    assert gateway.counts.upgrades == 1
+
+
+async def test_session_keeps_a_device_apart_from_its_dev_id(harness: Harness) -> None:
+    """After a reconnect the ids are exchanged; the series stay with the serial numbers."""
+    profile = load_profile(OLD)
+    inverter, battery = profile.devices
+    swapped = replace(
+        profile,
+        devices=(
+            replace(inverter, item={**inverter.item, "dev_id": 2}),
+            replace(battery, item={**battery.item, "dev_id": 1}),
+        ),
+    )
+    gateway = await harness.gateway(profile)
+    await harness.start(harness.target(gateway))
+    await harness.cycles(2)
+    before = harness.values("winet2_pv_energy_joules_total")
+    port = gateway.port
+    await gateway.stop()
+    await harness.state("backing_off")
+    other = await harness.gateway(swapped, port=port)
+    await harness.until(lambda: other.counts.messages_received >= 6)
+    await harness.cycles()
+    assert ("real_battery", "2") in [(event.service, event.dev_id) for event in received(other)]
+    assert harness.values("winet2_pv_energy_joules_total").keys() == before.keys()
+    assert len(harness.values("winet2_device_info")) == 2
+    assert harness.value("winet2_battery_state_of_charge_ratio", device="S2200000002") > 0
+
+
+async def test_session_with_entries_that_cannot_be_used_counts_and_keeps_the_rest(harness: Harness) -> None:
+    """A device without dev_id and one without serial cost only themselves."""
+    profile = load_profile(OLD)
+    inverter, battery = profile.devices
+    nobody = replace(inverter, item={**inverter.item, "dev_id": "none"})
+    nameless = replace(battery, item={k: v for k, v in battery.item.items() if k != "dev_sn"})
+    gateway = await harness.gateway(replace(profile, devices=(inverter, nobody, nameless)))
+    await harness.start(harness.target(gateway))
+    await harness.cycles()
+    assert harness.errors() == {"invalid_device": 1, "missing_serial": 1}
+    assert harness.value("winet2_schema_validation_errors_total") == 2
+    assert harness.value("winet2_device_up", device="dev_id:2") == 1
+    assert harness.value("winet2_device_up", device="A2200000001") == 1
+    assert harness.value("winet2_devices") == 2
