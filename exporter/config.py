@@ -153,8 +153,9 @@ def from_environment(environ: Mapping[str, str]) -> Config | None:
     document = Document("")
     document.value = raw
     checked = config_check.check(document, Path.cwd())
-    if environ.get("WINET_PASSWORD") and not environ.get("WINET_USERNAME"):
-        document.add("WINET_PASSWORD", "is set without WINET_USERNAME; set both or neither")
+    for variable in ("WINET_PASSWORD", "WINET_PASSWORD_FILE"):
+        if environ.get(variable) and not environ.get("WINET_USERNAME"):
+            document.add(variable, "is set without WINET_USERNAME; set both or neither")
     if document.mistakes:
         raise ConfigError("environment (WINET_…)", document.mistakes)
     return Config.from_dict(checked)

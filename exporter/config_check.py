@@ -13,6 +13,7 @@ from exporter.strict_yaml import (
     Section,
     duration,
     flag,
+    hidden_kind,
     kind,
     one_of,
     secret_text,
@@ -69,17 +70,20 @@ def check(document: Document, folder: Path) -> dict[str, Any]:
 def _accounts(document: Document, top: Section, folder: Path) -> dict[str, dict[str, Any]]:
     raw = top.raw("credentials") if top.has("credentials") else {}
     if not isinstance(raw, Mapping):
-        document.add("credentials", f"must map names to accounts, not {kind(raw)}")
+        document.add("credentials", f"must map names to accounts, not {hidden_kind(raw)}")
         return {}
     accounts = {}
     for name, entry in raw.items():
+        if not isinstance(entry, Mapping):
+            wrong = f"must hold a username and a password, not {hidden_kind(entry)}"
+            document.add(f"credentials.{name}", wrong)
+            continue
         section = Section(document, f"credentials.{name}", entry, ("username", *PASSWORD_KEYS))
         given = [key for key in PASSWORD_KEYS if section.has(key)]
-        if isinstance(entry, Mapping):
-            if not section.has("username"):
-                document.add(section.path, "needs a username")
-            if len(given) != 1:
-                document.add(section.path, f"needs exactly one of {', '.join(PASSWORD_KEYS)}")
+        if not section.has("username"):
+            document.add(section.path, "needs a username")
+        if len(given) != 1:
+            document.add(section.path, f"needs exactly one of {', '.join(PASSWORD_KEYS)}")
         account: dict[str, Any] = {"username": section.take("username", text, "")}
         for key in given:
             account[key] = section.take(key, secret_text if key == "password" else text, "")
@@ -98,7 +102,8 @@ def _settings(section: Section, general: Mapping[str, Any]) -> dict[str, Any]:
         "request_timeout", duration(1, 600), general.get("request_timeout", REQUEST_TIMEOUT)
     )
     stale = section.take("stale_after", duration(5), general.get("stale_after") or 0.0)
-    if stale and stale < interval:
+    said_here = section.has("stale_after") or section.has("refresh_interval")
+    if said_here and stale and stale < interval:
         section.document.add(
             section.at("stale_after"), f"must not be shorter than the refresh_interval ({interval:g}s)"
         )
@@ -196,9 +201,8 @@ def host_and_port(value: Any) -> tuple[str, int | None]:
     """`name`, `name:port`, `192.0.2.1:443`, `2001:db8::1` or `[2001:db8::1]:443`; host in lower case."""
     host = text(value).strip()
     if "://" in host or "/" in host or "@" in host:
-        raise ValueError(
-            f'must be a name or address with an optional :port, such as 192.0.2.10, not "{host}"'
-        )
+        # not repeated here: people put passwords into URLs
+        raise ValueError("must be a name or address with an optional :port, such as 192.0.2.10, and no URL")
     port: int | None = None
     try:
         return str(ipaddress.ip_address(host)), None
@@ -255,4 +259,6 @@ def label_map(value: Any) -> dict[str, str]:
             raise ValueError(f'"{name}" is taken; choose another label name')
         if not isinstance(content, str):
             raise ValueError(f'the value of "{name}" must be text, not {kind(content)}; put it in quotes')  # noqa: TRY004
+        if not content.isprintable():
+            raise ValueError(f'the value of "{name}" must be printable text on one line')
     return dict(value)

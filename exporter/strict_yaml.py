@@ -15,6 +15,8 @@ import yaml
 
 T = TypeVar("T")
 
+# what PyYAML's constructors raise on odd scalars such as `!!int ""` or hours without end
+_CONSTRUCTION_FAILURES = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -48,10 +50,14 @@ class Document:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            problem = error.problem or error.context or "cannot be read"
+            # PyYAML quotes what it found, which may be a password that was not put in quotes
+            problem = re.sub(r"'.*'", "…", error.problem or error.context or "cannot be read")
             self.mistakes.append(Mistake("", f"not valid YAML: {problem}", mark.line + 1 if mark else 0))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            self.mistakes.append(Mistake("", f"not valid YAML: {error}".splitlines()[0], 0))
+        except (yaml.YAMLError, *_CONSTRUCTION_FAILURES) as error:
+            self.value = None
+            self.mistakes.append(
+                Mistake("", f"not valid YAML: a value cannot be read ({type(error).__name__})", 0)
+            )
 
     def _walk(self, node: yaml.Node, path: str, above: set[int]) -> None:
         self._lines.setdefault(path, node.start_mark.line + 1)
@@ -113,6 +119,11 @@ class Section:
             return default
 
 
+def hidden_kind(value: Any) -> str:
+    """The kind of a value that may be a secret: never the value itself."""
+    return kind(value).partition(" (")[0]
+
+
 def kind(value: Any) -> str:
     """The kind of a YAML value in the reader's words."""
     if value is None:
@@ -131,6 +142,8 @@ def text(value: Any) -> str:
         raise ValueError(f'must be text, not {kind(value)}; put it in quotes: "…"')  # noqa: TRY004  one error type
     if not value.strip():
         raise ValueError("must not be empty")
+    if not value.isprintable():
+        raise ValueError("must be printable text on one line")
     return value
 
 
@@ -173,7 +186,7 @@ def duration(lowest: float, highest: float = 86400.0) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise ValueError(f"must be a duration with its unit: {value}s, not {value}")  # noqa: TRY004
-        parts = re.findall(r"([0-9]+)(ms|[smhd])", value) if isinstance(value, str) else []
+        parts = re.findall(r"([0-9]{1,12})(ms|[smhd])", value) if isinstance(value, str) else []
         if not parts or "".join(n + u for n, u in parts) != value:
             raise ValueError(f"must be a duration such as 30s, 5m or 1m30s, not {kind(value)}")
         seconds = sum(int(number) * _UNITS[unit] for number, unit in parts)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from exporter.strict_yaml import Document, Section, kind, one_of, text
+
+T = TypeVar("T")
 
 PREFIX = "winet2_"
 DEVICE_LABELS = ("target", "device")
@@ -106,17 +108,29 @@ class _Loader:
             self._family(name, Section(self.document, f"families.{name}", entry, _FAMILY_KEYS))
         direct = [self._direct(label, pattern) for label, pattern in self._mapping("direct").items()]
         states = Section(self.document, "states", self.top.raw("states"), ("keys", "known"))
-        known = states.raw("known") or {}
+        no_keys: tuple[str, ...] = ()
+        state_keys = states.take("keys", texts, no_keys)
+        known = self._lists(states.at("known"), states.raw("known"), texts)
+        kinds = self._lists("kinds", self._mapping("kinds"), numbers)
         return Catalogue(
             families=tuple(self.families),
             sources=self.sources,
             volts=self.units.get("volts", {}),
             amperes=self.units.get("amperes", {}),
             direct=tuple(direct),
-            state_keys=frozenset(states.raw("keys") or ()),
+            state_keys=frozenset(state_keys),
             states={kind: tuple(sorted(names)) for kind, names in known.items()},
-            kinds={number: kind for kind, numbers in self._mapping("kinds").items() for number in numbers},
+            kinds={number: kind for kind, of_kind in kinds.items() for number in of_kind},
         )
+
+    def _lists(self, path: str, raw: Any, check: Callable[[Any], tuple[T, ...]]) -> dict[str, tuple[T, ...]]:
+        """A mapping of names to lists, each checked."""
+        if not isinstance(raw, Mapping):
+            self.document.add(path, f"must be a mapping, not {kind(raw)}")
+            return {}
+        section = Section(self.document, path, raw, tuple(map(str, raw)))
+        nothing: tuple[T, ...] = ()
+        return {str(name): section.take(name, check, nothing) for name in raw}
 
     def _mapping(self, key: str) -> Mapping[str, Any]:
         value = self.top.raw(key)
@@ -135,7 +149,7 @@ class _Loader:
                 number = Decimal(str(value))
             except InvalidOperation:
                 number = Decimal(0)
-            if isinstance(value, float) or number <= 0:
+            if isinstance(value, float) or not number.is_finite() or number <= 0:
                 self.document.add(
                     f"{path}.{unit}", f'must be a whole number or a decimal in quotes, not "{value}"'
                 )
@@ -144,17 +158,24 @@ class _Loader:
 
     def _family(self, name: str, section: Section) -> None:
         add = self.document.add
+        name = str(name)
         if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name):
             add(section.path, "a family's name has small letters, digits and _ only")
+        for key in ("help", "unit"):
+            if not section.has(key):
+                add(section.path, f"needs a {key}")
         unit = section.take("unit", one_of(*self.units), "")
         factors = dict(self.units.get(unit, {}))
         if section.has("also"):
             factors.update(self._factors(section.at("also"), section.raw("also")))
-        label = section.take("label", text, "")
+        label = section.take("label", label_name, "")
         raw = section.raw("keys")
-        by_value: Mapping[str | None, Any] = raw if label and isinstance(raw, Mapping) else {None: raw}
-        keys = [key for group in by_value.values() if isinstance(group, list) for key in group]
-        if not keys or not all(isinstance(key, str) for key in keys):
+        by_value: Mapping[str | None, Any] = {None: raw}
+        if label:
+            by_value = raw if isinstance(raw, Mapping) else {}
+        groups = [group if isinstance(group, list) and group else [None] for group in by_value.values()]
+        keys = [key for group in groups for key in group if isinstance(key, str)]
+        if not keys or len(keys) < sum(map(len, groups)):
             add(section.at("keys"), "must list the gateway's keys" + (f" for each {label}" if label else ""))
             return
         family = Family(
@@ -191,6 +212,24 @@ class _Loader:
         if compiled.groups != 1:
             self.document.add(f"direct.{label}", "needs one group, the number")
         return DirectKind(compiled, *families)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"must be a list of texts, not {kind(value)}; put words such as off in quotes")
+    return tuple(value)
+
+
+def numbers(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise ValueError(f"must be a list of whole numbers, not {kind(value)}")
+    return tuple(value)
+
+
+def label_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise ValueError(f"must be a label name (small letters, digits and _), not {kind(value)}")
+    return value
 
 
 _FAMILY_KEYS = ("help", "unit", "also", "label", "keys")

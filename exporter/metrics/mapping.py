@@ -57,6 +57,7 @@ class DeviceView:
         self.last_at: float | None = None
         self.sources: dict[tuple[str, str | None], tuple[Service, str]] = {}
         self.guards: dict[tuple[str, str | None], TotalGuard] = {}
+        self.owners: dict[object, Service] = {}
         self.new_states: list[str] = []
         self.unmapped: set[str] = set()
 
@@ -122,13 +123,13 @@ class TargetView:
                     if not (no_battery and source.family.name.startswith(BATTERY_PREFIX)):
                         yield from self._mapped(view, service, reading, source, answer.taken_at, seen)
                 elif reading.key in self._catalogue.state_keys:
-                    yield from self._states(view, reading, seen)
+                    yield from self._states(view, service, reading, seen)
                 else:
-                    yield from self._unmapped(view, reading.key, reading.value, reading.unit, seen)
+                    yield from self._unmapped(view, service, reading, seen)
             except Dropped as dropped:
                 self._count(dropped.reason)
         for entry in answer.inputs:
-            for part in self._direct(view, entry, seen):
+            for part in self._direct(view, service, entry, seen):
                 try:
                     yield from part
                 except Dropped as dropped:
@@ -168,13 +169,19 @@ class TargetView:
             reset = (view.device.identity, source.family.name)
             self.resets[reset] = self.resets.get(reset, 0) + 1
 
-    def _states(self, view: DeviceView, reading: Reading, seen: set[object]) -> Iterator[Sample]:
+    def _own(self, view: DeviceView, service: Service, series: object, seen: set[object]) -> None:
+        """Let the first service that brings a series keep it, and bring it once an answer."""
+        if view.owners.setdefault(series, service) is not service or series in seen:
+            raise Dropped(Reason.DUPLICATE)
+        seen.add(series)
+
+    def _states(
+        self, view: DeviceView, service: Service, reading: Reading, seen: set[object]
+    ) -> Iterator[Sample]:
         """One sample a state, so that a graph can show each: 1 for the present one, 0 for the others."""
         if not units.has_value(reading.value):
             return
-        if STATE_SEEN in seen:
-            raise Dropped(Reason.DUPLICATE)
-        seen.add(STATE_SEEN)
+        self._own(view, service, STATE_SEEN, seen)
         known = self._catalogue.states.get(view.kind, ())
         present = state_name(reading.value)
         if present not in known and present not in view.new_states:
@@ -190,17 +197,15 @@ class TargetView:
             yield Sample(self._state, (name,), 1.0 if name == present else 0.0)
 
     def _unmapped(
-        self, view: DeviceView, key: str, value: str, unit: str, seen: set[object]
+        self, view: DeviceView, service: Service, reading: Reading, seen: set[object]
     ) -> Iterator[Sample]:
         """A key without an entry: shown as it is where it is a number, so that nothing is lost."""
-        view.unmapped.add(key)
-        number = units.number(value)
+        view.unmapped.add(reading.key)
+        number = units.number(reading.value)
         if number is None:
             return
-        labels = (label_text(key), label_text(unit))
-        if labels in seen:
-            raise Dropped(Reason.DUPLICATE)
-        seen.add(labels)
+        labels = (label_text(reading.key), label_text(reading.unit))
+        self._own(view, service, labels, seen)
         series = (view.device.identity, *labels)
         if series not in self._generic_series:
             if len(self._generic_series) >= self._max_unmapped:
@@ -208,15 +213,17 @@ class TargetView:
             self._generic_series.add(series)
         yield Sample(self._generic, labels, units.to_float(number))
 
-    def _direct(self, view: DeviceView, entry: DirectInput, seen: set[object]) -> Iterator[Iterator[Sample]]:
+    def _direct(
+        self, view: DeviceView, service: Service, entry: DirectInput, seen: set[object]
+    ) -> Iterator[Iterator[Sample]]:
         """The parts of an input: voltage, current and power stand or fall each for itself."""
         for kind in self._catalogue.direct:
             match = kind.pattern.fullmatch(entry.name)
             if match is not None:
                 yield self._input(kind, (str(int(match[1])),), entry, seen)
                 return
-        yield self._unmapped(view, entry.name, entry.voltage, entry.voltage_unit, seen)
-        yield self._unmapped(view, entry.name, entry.current, entry.current_unit, seen)
+        for value, unit in ((entry.voltage, entry.voltage_unit), (entry.current, entry.current_unit)):
+            yield self._unmapped(view, service, Reading(entry.name, value, unit), seen)
 
     def _input(
         self, kind: DirectKind, label: tuple[str], entry: DirectInput, seen: set[object]

@@ -6,6 +6,7 @@ and change their fields with firmware and model (seen in captures), so little is
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.telemetry import Device, DirectInput, Reading, Reason
@@ -35,7 +36,7 @@ def decode_devices(reply: Reply) -> Decoded[Device] | None:
         return None
     devices: list[Device] = []
     problems: list[Problem] = []
-    seen: dict[str, int] = {}
+    identities: set[str] = set()
     for place, entry in enumerate(entries):
         where = f"devicelist list[{place}]"
         dev_id = integer(entry.get("dev_id")) if isinstance(entry, dict) else None
@@ -49,10 +50,10 @@ def decode_devices(reply: Reply) -> Decoded[Device] | None:
         if serial in ("", NO_VALUE):
             serial = f"dev_id:{dev_id}"
             problems.append(Problem(Reason.MISSING_SERIAL, f"{where} has no serial number"))
-        seen[serial] = times = seen.get(serial, 0) + 1
-        if times > 1:
+        if serial in identities:
             problems.append(Problem(Reason.DUPLICATE_SERIAL, f"{where} repeats a serial number"))
-            serial = f"{serial}#{times}"
+            serial = next(name for n in count(2) if (name := f"{serial}#{n}") not in identities)
+        identities.add(serial)
         link = integer(entry.get("link_status"))
         devices.append(
             Device(

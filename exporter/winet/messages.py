@@ -91,14 +91,14 @@ def decode(text: str) -> Reply:
     """Decode one message. Raises `Fragment` if it may be the first part of one, `Garbled` if it is none."""
     try:
         document = json.loads(text)
+        if "\\u" in text:
+            document = _without_lone_surrogates(document)
     except json.JSONDecodeError as error:
         if _is_cut_off(text, error):
             raise Fragment from None
         raise errors.Garbled(f"a message is no JSON ({error.msg} at character {error.pos})") from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, nesting without end
         raise errors.Garbled(f"a message is no usable JSON ({type(error).__name__})") from None
-    if "\\u" in text:
-        document = _without_lone_surrogates(document)
     if not isinstance(document, dict):
         raise errors.Garbled("a message is JSON, but no object")
     code = integer(document.get("result_code"))
@@ -200,13 +200,19 @@ def integer(value: object) -> int | None:
 
 
 def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether the text could be a beginning: the mistake is that it ends."""
-    if not text.lstrip().startswith("{"):
+    """Whether the text could be the beginning of a document: all that is wrong with it is that it ends."""
+    if not text.lstrip().startswith("{") or error.msg == "Extra data":
         return False
-    if error.msg.startswith("Unterminated string"):
+    rest = text[error.pos :].rstrip()
+    if not rest or error.msg.startswith("Unterminated string"):
         return True
-    rest = text.rstrip()[error.pos :]
-    return len(rest) <= 5 and (not rest or rest.isalpha())  # nothing more, or "tru" of a true
+    if error.msg.startswith("Invalid \\u"):
+        return re.fullmatch(r"\\?u?[0-9A-Fa-f]{0,4}", rest) is not None
+    if error.msg == "Expecting value":
+        return rest == "-" or any(word.startswith(rest) for word in ("true", "false", "null"))
+    if error.msg.startswith("Expecting ','"):  # "12." or "1.5e-": a number that has only begun
+        return text[error.pos - 1].isdigit() and re.fullmatch(r"\.|[eE][+-]?", rest) is not None
+    return False
 
 
 def _without_lone_surrogates(value: Any) -> Any:

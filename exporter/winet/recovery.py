@@ -86,8 +86,9 @@ class Recovery:
 
     def _yield(self, now: float) -> Pause:
         """Leave the gateway to whoever logged in; longer if they come back soon after we did."""
-        undisturbed = None if self._online_at is None else now - self._online_at
-        if not self._yield_pause or undisturbed is None or undisturbed >= UNDISTURBED_SECONDS:
+        undisturbed = 0.0 if self._online_at is None else now - self._online_at
+        self._online_at = None  # thrown out before we are in again: no time undisturbed
+        if not self._yield_pause or undisturbed >= UNDISTURBED_SECONDS:
             self._yield_pause = self._yield_for
         elif undisturbed < TAKEN_AGAIN_SECONDS:
             self._yield_pause = min(2.0 * self._yield_pause, LONGEST_YIELD)
