@@ -1,0 +1,660 @@
+"""Readings become samples: exact, one source each, states and unknown keys included."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.metrics import catalogue, families
+from exporter.metrics.mapping import Sample, TargetView, label_text, quantity, state_name
+from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Reason, Service, Snapshot
+
+BUNDLED = catalogue.bundled()
+COMMON = "I18N_COMMON_"
+STRING = f"{COMMON}GROUP_BUNCH_TITLE_AND%@"
+RUNNING, STATUS, BATTERY_STATUS = (
+    f"{COMMON}RUNNING_STATE",
+    f"{COMMON}DEVICE_STATUS",
+    f"{COMMON}BATTERY_OPERATION_STATUS",
+)
+
+Series = tuple[str, tuple[str, ...]]
+
+
+def device(identity: str = "A", dev_type: int = 35) -> Device:
+    return Device(identity, "1", dev_type, 0, "", "", True)
+
+
+def reading(key: str, value: str, unit: str = "") -> Reading:
+    return Reading(key if key.startswith(("I18N_", "X_")) else COMMON + key, value, unit)
+
+
+def mppt(
+    name: str, voltage: str, current: str, voltage_unit: str = "V", current_unit: str = "A"
+) -> DirectInput:
+    return DirectInput(name, voltage, voltage_unit, current, current_unit)
+
+
+def series_of(samples: Iterable[Sample]) -> dict[Series, float]:
+    """Samples by family (without winet2_) and labels; none may come twice."""
+    found: dict[Series, float] = {}
+    for sample in samples:
+        series = (sample.family.name.removeprefix("winet2_"), sample.labels)
+        assert series not in found, f"{series} is there twice"
+        assert len(sample.labels) == len(sample.family.labels) - 2
+        found[series] = sample.value
+    return found
+
+
+class Plant:
+    """One target's view, refreshed every ten seconds."""
+
+    def __init__(self, *devices: Device, max_unmapped: int = 500) -> None:
+        self.view = TargetView(BUNDLED, families.READING, families.DEVICE_STATE, max_unmapped)
+        self.devices = devices or (device(),)
+        self.now = 1000.0
+
+    def refresh(
+        self,
+        *real: Reading,
+        battery: Iterable[Reading] | None = None,
+        direct: Iterable[DirectInput] | None = None,
+        of: str | None = None,
+    ) -> dict[Series, float]:
+        """A cycle in which one device (the first, or `of`) answers; returns all that is shown of it."""
+        return self.publish(real, battery, direct, of or self.devices[0].identity)
+
+    def publish(
+        self,
+        real: Iterable[Reading] | None,
+        battery: Iterable[Reading] | None,
+        direct: Iterable[DirectInput] | None,
+        answering: str,
+    ) -> dict[Series, float]:
+        """The same, with each service answering or not."""
+        self.now += 10.0
+        dated = (self.now, self.now + 1e9)
+        answers: dict[Service, Answer] = {}
+        if real is not None:
+            answers[Service.REAL] = Answer(*dated, tuple(real))
+        if battery is not None:
+            answers[Service.REAL_BATTERY] = Answer(*dated, tuple(battery))
+        if direct is not None:
+            answers[Service.DIRECT] = Answer(*dated, (), tuple(direct))
+        reports = (DeviceReport(d, answers if d.identity == answering else {}) for d in self.devices)
+        self.view.update(Snapshot(*dated, tuple(reports)))
+        return self.shown(answering)
+
+    def shown(self, identity: str) -> dict[Series, float]:
+        answered = self.view.devices[identity].answered.values()
+        return series_of(sample for answer in answered for sample in answer.samples)
+
+    def counted(self, reason: Reason) -> int:
+        return self.view.errors.get(reason, 0)
+
+
+def generic(key: str, unit: str) -> Series:
+    return "reading", (key, unit)
+
+
+# Values ----------------------------------------------------------------------------------------------
+
+
+def test_update_when_readings_are_mapped_then_they_are_in_base_units():
+    """The unit in the message decides, and every value is exact."""
+    assert Plant().refresh(
+        reading("TOTAL_DCPOWER", "12.3", "kW"),
+        reading("TOTAL_ACTIVE_POWER", "-0.28", "kW"),
+        reading("PV_DAYILY_ENERGY_GENERATION", "43.5", "kWh"),
+        reading("I18N_CONFIG_KEY_1001188", "55.7", "%"),
+        reading("GRID_FREQUENCY", "49.99", "HZ"),
+        reading("I18N_COMMONUA", "239.1", "V"),
+        reading("UB", "240.2", "V"),
+        reading("TOTAL_POWER_FACTOR", "1.000", ""),
+        reading("TOTAL_BACKUP_POWER_WLECIVPM", "0", "W"),
+        reading("MAXIMUM_APPARENT_POWER_SIWHFGQY", "10.0", "kVar"),
+    ) == {
+        ("pv_power_watts", ()): 12300.0,
+        ("ac_active_power_watts", ()): -280.0,
+        ("pv_energy_today_joules", ()): 156600000.0,
+        ("self_consumption_today_ratio", ()): 0.557,
+        ("grid_frequency_hertz", ()): 49.99,
+        ("ac_voltage_volts", ("a",)): 239.1,
+        ("ac_voltage_volts", ("b",)): 240.2,
+        ("ac_power_factor_ratio", ()): 1.0,
+        ("backup_power_watts", ()): 0.0,
+        ("ac_apparent_power_limit_volt_amperes", ()): 10000.0,
+    }
+
+
+@pytest.mark.parametrize(
+    "value, unit, reason",
+    [
+        ("--", "kW", None),
+        ("", "kW", None),
+        ("--", "furlong", None),
+        ("1,5", "kW", Reason.UNREADABLE_VALUE),
+        ("I18N_COMMON_STOP", "kW", Reason.UNREADABLE_VALUE),
+        ("NaN", "kW", Reason.UNREADABLE_VALUE),
+        ("1", "kWh", Reason.UNKNOWN_UNIT),
+        ("1", "", Reason.UNKNOWN_UNIT),
+    ],
+)
+def test_update_when_a_value_cannot_be_used_then_it_is_absent_and_its_neighbours_stay(value, unit, reason):
+    """Absent, not nought; counted by reason, unless the gateway said itself that it has none."""
+    plant = Plant()
+    shown = plant.refresh(
+        reading("TOTAL_ACTIVE_POWER", "1", "kW"),
+        reading("TOTAL_DCPOWER", value, unit),
+        reading("LOAD_TOTAL_ACTIVE_POWER", "2", "kW"),
+    )
+    assert shown == {("ac_active_power_watts", ()): 1000.0, ("load_power_watts", ()): 2000.0}
+    assert plant.view.errors == ({reason: 1} if reason else {})
+
+
+def test_quantity_when_there_is_no_value_then_it_is_none():
+    """Absence is told from mistakes."""
+    assert quantity("--", "anything", {}) is None
+
+
+def test_update_when_an_answer_was_seen_then_it_is_not_judged_again():
+    """What was dropped is counted once, however often snapshots repeat the answer."""
+    view = TargetView(BUNDLED, families.READING, families.DEVICE_STATE, 500)
+    answer = Answer(1.0, 1e9, (reading("TOTAL_DCPOWER", "x", "kW"),))
+    for taken_at in (1.0, 2.0, 3.0):
+        view.update(Snapshot(taken_at, 1e9, (DeviceReport(device(), {Service.REAL: answer}),)))
+    assert view.errors == {Reason.UNREADABLE_VALUE: 1}
+
+
+def test_update_when_a_service_does_not_answer_then_its_last_answer_stays_for_the_scrape_to_judge():
+    """The other services go on; what has aged too much is decided at the scrape."""
+    plant = Plant()
+    plant.refresh(reading("TOTAL_DCPOWER", "1", "kW"), direct=[mppt("MPPT1", "300", "1")])
+    shown = plant.refresh(reading("TOTAL_DCPOWER", "2", "kW"))
+    assert shown["pv_power_watts", ()] == 2000.0
+    assert shown["mppt_voltage_volts", ("1",)] == 300.0
+    answered = plant.view.devices["A"].answered
+    assert answered[Service.REAL].taken_at - answered[Service.DIRECT].taken_at == 10.0
+
+
+def test_update_when_a_device_answers_then_the_newest_answer_dates_it():
+    """`last_at` and `last_wall` are those of the newest answer of any service."""
+    plant = Plant()
+    view_of = plant.view.devices
+    plant.refresh(reading("TOTAL_DCPOWER", "1", "kW"))
+    assert (plant.view.devices["A"].last_at, plant.view.devices["A"].last_wall) == (1010.0, 1010.0 + 1e9)
+    older = {Service.DIRECT: Answer(900.0, 900.0 + 1e9, ())}
+    plant.view.update(Snapshot(1011.0, 1e9, (DeviceReport(device(), older),)))
+    assert plant.view.devices["A"].last_at == 1010.0
+    assert view_of == {}
+
+
+# Sources ---------------------------------------------------------------------------------------------
+
+FIRST, SECOND = "PV_DAYILY_ENERGY_GENERATION", "DAILY_POWER_YIELD"
+TODAY = ("pv_energy_today_joules", ())
+
+
+@pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
+def test_update_when_two_keys_feed_one_series_then_the_first_listed_is_its_source(order):
+    """Not the one that comes first in the reply; the other is counted."""
+    plant = Plant()
+    values = {FIRST: "1", SECOND: "2"}
+    assert plant.refresh(*(reading(key, values[key], "kWh") for key in order)) == {TODAY: 3.6e6}
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_the_best_key_has_no_value_then_the_next_is_the_source_and_stays_it():
+    """A series does not jump between two sources."""
+    plant = Plant()
+    both = reading(FIRST, "--", "kWh"), reading(SECOND, "2", "kWh")
+    assert plant.refresh(*both) == {TODAY: 7.2e6}
+    assert plant.view.errors == {}
+    assert plant.refresh(reading(FIRST, "1", "kWh"), reading(SECOND, "2", "kWh")) == {TODAY: 7.2e6}
+    assert plant.refresh(reading(FIRST, "1", "kWh"), reading(SECOND, "--", "kWh")) == {}
+    assert plant.counted(Reason.DUPLICATE) == 2
+
+
+def test_update_when_a_device_was_not_listed_then_its_sources_are_chosen_anew():
+    """A source is kept for as long as the device is listed."""
+    plant = Plant()
+    plant.refresh(reading(SECOND, "2", "kWh"))
+    plant.view.update(Snapshot(plant.now, 1e9, ()))
+    assert plant.refresh(reading(FIRST, "1", "kWh"), reading(SECOND, "2", "kWh")) == {TODAY: 3.6e6}
+
+
+def test_update_when_two_services_have_one_key_then_real_comes_first():
+    """Services in the order real, real_battery, direct."""
+    plant = Plant()
+    shown = plant.refresh(
+        reading("BATTERY_VOLTAGE", "264.3", "V"),
+        battery=[reading("BATTERY_VOLTAGE", "261.3", "V"), reading("BATTERY_CURRENT", "4.0", "A")],
+    )
+    assert shown == {("battery_voltage_volts", ()): 264.3, ("battery_current_amperes", ()): 4.0}
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_a_better_key_is_in_a_later_service_then_it_is_the_source():
+    """The order of keys goes before the order of services."""
+    shown = Plant().refresh(
+        reading("REMAIN_BATTERY_POWER", "90.1", "%"), battery=[reading("BATTERY_SOC", "79.5", "%")]
+    )
+    assert shown == {("battery_state_of_charge_ratio", ()): 0.795}
+
+
+def test_update_when_a_key_repeats_in_a_reply_then_the_first_is_shown():
+    """The second is counted as a duplicate."""
+    plant = Plant()
+    shown = plant.refresh(reading("TOTAL_DCPOWER", "1", "kW"), reading("TOTAL_DCPOWER", "2", "kW"))
+    assert shown == {("pv_power_watts", ()): 1000.0}
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_two_devices_have_one_key_then_each_has_its_own_series():
+    """An inverter's and a battery's own counter are never merged."""
+    plant = Plant(device("A", 35), device("B", 44))
+    plant.refresh(reading("TOTAL_BATTERY_CHARGE", "574.5", "kWh"), of="A")
+    plant.refresh(reading("TOTAL_BATTERY_CHARGE", "575.9", "kWh"), of="B")
+    series = ("battery_charge_energy_joules_total", ())
+    assert plant.shown("A") == {series: 2068200000.0}
+    assert plant.shown("B") == {series: 2073240000.0}
+    assert plant.view.errors == {}
+
+
+# Unknown keys ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value, unit, number",
+    [("78", "W", 78.0), ("-0.00", "kW", 0.0), ("12.3", "kW", 12.3), ("5", "dBm", 5.0), ("7", "", 7.0)],
+)
+def test_update_when_a_key_is_unknown_then_its_number_is_shown_in_the_gateways_unit(value, unit, number):
+    """Nothing the device says is lost, and nothing is converted that nobody understands."""
+    plant = Plant()
+    assert plant.refresh(reading("X_NEW", value, unit)) == {generic("X_NEW", unit): number}
+    assert plant.view.devices["A"].unmapped == {"X_NEW"}
+    assert plant.view.errors == {}
+
+
+@pytest.mark.parametrize("value", ["--", "", "I18N_COMMON_STANDBY", "192.0.2.1", "2022-08-29 18:12", "1,5"])
+def test_update_when_an_unknown_key_has_text_then_it_is_only_counted_as_unmapped(value):
+    """Text makes no series, and is no mistake."""
+    plant = Plant()
+    assert plant.refresh(reading("X_NEW", value)) == {}
+    assert plant.view.devices["A"].unmapped == {"X_NEW"}
+    assert plant.view.errors == {}
+
+
+def test_update_when_an_unknown_key_repeats_then_the_first_is_shown():
+    """The same key in another unit is another series."""
+    plant = Plant()
+    shown = plant.refresh(reading("X_K", "1", "V"), reading("X_K", "2", "V"), reading("X_K", "3", "A"))
+    assert shown == {generic("X_K", "V"): 1.0, generic("X_K", "A"): 3.0}
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_an_unknown_key_is_in_two_services_then_it_is_one_series():
+    """A series is never there twice: the earlier service is its source, the other is counted."""
+    plant = Plant()
+    shown = plant.refresh(reading("X_K", "1", "V"), battery=[reading("X_K", "2", "V")])
+    assert shown == {generic("X_K", "V"): 1.0}
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_keys_look_alike_once_printable_then_they_are_one_series():
+    """Labels are what counts."""
+    plant = Plant()
+    assert plant.refresh(reading("X_\n", "1"), reading("X_\t", "2")) == {generic("X_ ", ""): 1.0}
+    assert plant.counted(Reason.DUPLICATE) == 1
+
+
+def test_update_when_there_are_more_unknown_keys_than_allowed_then_the_first_stay():
+    """The cap holds for the target, and known series go on beyond it."""
+    plant = Plant(device("A"), device("B"), max_unmapped=3)
+    first = plant.refresh(*(reading(f"X_{n}", "1") for n in range(2)), of="A")
+    assert len(first) == 2
+    second = plant.refresh(*(reading(f"X_{n}", "1") for n in range(5)), of="B")
+    assert second == {generic("X_0", ""): 1.0}
+    assert plant.view.errors == {Reason.SERIES_LIMIT: 4}
+    assert plant.refresh(*(reading(f"X_{n}", "7") for n in range(2)), of="A").keys() == first.keys()
+
+
+def test_update_when_a_device_is_no_longer_listed_then_its_share_of_the_cap_is_free():
+    """A device that is gone does not take up room."""
+    plant = Plant(device("A"), device("B"), max_unmapped=2)
+    plant.refresh(reading("X_1", "1"), reading("X_2", "1"), of="A")
+    assert plant.refresh(reading("X_1", "1"), of="B") == {}
+    plant.devices = (device("B"),)
+    assert plant.refresh(reading("X_1", "1"), of="B") == {generic("X_1", ""): 1.0}
+
+
+def test_update_when_nothing_unmapped_is_allowed_then_only_known_keys_are_shown():
+    """`max_unmapped: 0` switches the unknown ones off."""
+    plant = Plant(max_unmapped=0)
+    shown = plant.refresh(reading("X_1", "1"), reading("TOTAL_DCPOWER", "1", "kW"))
+    assert shown == {("pv_power_watts", ()): 1000.0}
+
+
+# States ----------------------------------------------------------------------------------------------
+
+
+def states_of(shown: dict[Series, float]) -> dict[str, float]:
+    return {labels[0]: value for (family, labels), value in shown.items() if family == "device_state"}
+
+
+def present(shown: dict[Series, float]) -> list[str]:
+    return [state for state, value in states_of(shown).items() if value == 1.0]
+
+
+@pytest.mark.parametrize("key", [RUNNING, STATUS, BATTERY_STATUS])
+@pytest.mark.parametrize("dev_type, kind", [(21, "inverter"), (35, "hybrid"), (44, "battery")])
+def test_update_when_a_state_is_known_then_it_is_one_and_the_others_are_nought(key, dev_type, kind):
+    """All known states of the kind are there, exactly one is 1."""
+    shown = Plant(device("A", dev_type)).refresh(reading(key, f"{COMMON}STANDBY"))
+    assert set(states_of(shown)) == set(BUNDLED.states[kind])
+    assert present(shown) == ["standby"]
+
+
+@pytest.mark.parametrize("dev_type", [18, 46, 99])
+def test_update_when_a_kind_has_no_known_states_then_only_what_was_seen_is_shown(dev_type):
+    """A charger's states are learnt."""
+    plant = Plant(device("A", dev_type))
+    assert states_of(plant.refresh(reading(STATUS, "I18N_NEW"))) == {"new": 1.0}
+    assert states_of(plant.refresh(reading(STATUS, "I18N_NEWER"))) == {"new": 0.0, "newer": 1.0}
+
+
+def test_update_when_a_state_is_new_then_it_stays_with_nought_when_it_is_left():
+    """A new state is remembered, so that a graph shows its end."""
+    plant = Plant()
+    assert present(plant.refresh(reading(RUNNING, f"{COMMON}DANCING"))) == ["dancing"]
+    shown = plant.refresh(reading(RUNNING, f"{COMMON}STANDBY"))
+    assert states_of(shown)["dancing"] == 0.0
+    assert present(shown) == ["standby"]
+
+
+def test_update_when_there_are_more_than_sixteen_new_states_then_the_rest_is_other():
+    """States cannot fill the database."""
+    plant = Plant()
+    for n in range(16):
+        assert present(plant.refresh(reading(RUNNING, f"I18N_NEW_{n}"))) == [f"new_{n}"]
+        assert plant.counted(Reason.SERIES_LIMIT) == 0
+    for n in (16, 17):
+        shown = plant.refresh(reading(RUNNING, f"I18N_NEW_{n}"))
+        assert present(shown) == ["other"]
+        assert plant.counted(Reason.SERIES_LIMIT) == n - 15
+    assert len(states_of(shown)) == len(BUNDLED.states["hybrid"]) + 16 + 1
+    shown = plant.refresh(reading(RUNNING, "I18N_NEW_3"))
+    assert present(shown) == ["new_3"]
+    assert states_of(shown)["other"] == 0.0
+
+
+@pytest.mark.parametrize("value", ["--", "", " "])
+def test_update_when_there_is_no_state_then_no_state_is_shown(value):
+    """Not even noughts: nobody knows."""
+    plant = Plant()
+    assert plant.refresh(reading(RUNNING, value)) == {}
+    assert plant.view.errors == {}
+
+
+def test_update_when_a_reply_has_two_states_then_the_first_is_shown():
+    """A device is in one state."""
+    plant = Plant()
+    shown = plant.refresh(reading(RUNNING, f"{COMMON}STANDBY"), reading(STATUS, f"{COMMON}FAULT"))
+    assert present(shown) == ["standby"]
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_two_services_have_a_state_then_the_first_is_shown():
+    """A state in `real_battery` beside one in `real` makes no second set of series."""
+    plant = Plant()
+    shown = plant.refresh(
+        reading(RUNNING, f"{COMMON}STANDBY"), battery=[reading(BATTERY_STATUS, f"{COMMON}FAULT")]
+    )
+    assert present(shown) == ["standby"]
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+@pytest.mark.parametrize(
+    "value, name",
+    [
+        ("I18N_COMMON_DISPATCH_RUN", "dispatch_run"),
+        ("I18N_CONFIG_KEY_5", "config_key_5"),
+        ("I18N_COMMON_", "unknown"),
+        ("Running (ok)", "running__ok"),
+        ("33280", "33280"),
+        ("Läuft", "l_uft"),
+        ("\n", "unknown"),
+        ("I18N_COMMON_" + "A" * 100, "a" * 64),
+        ("I18N_COMMON_I18N_COMMON_X", "i18n_common_x"),
+    ],
+)
+def test_state_name_when_a_state_is_a_key_then_its_name_is_what_is_left_of_it(value, name):
+    """Short, small letters, digits and underscores, whatever the gateway says."""
+    assert state_name(value) == name
+
+
+# MPPTs and strings -----------------------------------------------------------------------------------
+
+
+def test_update_when_inputs_come_then_each_has_voltage_current_and_power():
+    """Power is voltage times current, exactly; strings and MPPTs are apart."""
+    shown = Plant().refresh(
+        direct=[mppt("MPPT1", "313.9", "10.5"), mppt("MPPT2", "226.7", "0.0"),
+                mppt(f"{STRING}1", "313.6", "10.50"), mppt(f"{STRING}12", "0.3", "0.1")]
+    )  # fmt: skip
+    assert shown == {
+        ("mppt_voltage_volts", ("1",)): 313.9,
+        ("mppt_current_amperes", ("1",)): 10.5,
+        ("mppt_power_watts", ("1",)): 3295.95,
+        ("mppt_voltage_volts", ("2",)): 226.7,
+        ("mppt_current_amperes", ("2",)): 0.0,
+        ("mppt_power_watts", ("2",)): 0.0,
+        ("string_voltage_volts", ("1",)): 313.6,
+        ("string_current_amperes", ("1",)): 10.5,
+        ("string_power_watts", ("1",)): 3292.8,
+        ("string_voltage_volts", ("12",)): 0.3,
+        ("string_current_amperes", ("12",)): 0.1,
+        ("string_power_watts", ("12",)): 0.03,
+    }
+
+
+@pytest.mark.parametrize(
+    "entry, parts, errors",
+    [
+        (mppt("MPPT1", "--", "1"), {"current_amperes": 1.0}, {}),
+        (mppt("MPPT1", "2", "--"), {"voltage_volts": 2.0}, {}),
+        (mppt("MPPT1", "--", "--"), {}, {}),
+        (mppt("MPPT1", "x", "1"), {"current_amperes": 1.0}, {Reason.UNREADABLE_VALUE: 1}),
+        (mppt("MPPT1", "2", "x"), {"voltage_volts": 2.0}, {Reason.UNREADABLE_VALUE: 1}),
+        (mppt("MPPT1", "x", "x"), {}, {Reason.UNREADABLE_VALUE: 2}),
+        (mppt("MPPT1", "2", "1", "W"), {"current_amperes": 1.0}, {Reason.UNKNOWN_UNIT: 1}),
+        (mppt("MPPT1", "2", "1", "V", "V"), {"voltage_volts": 2.0}, {Reason.UNKNOWN_UNIT: 1}),
+        (mppt("MPPT1", "2", "1", "kV", "mA"),
+         {"voltage_volts": 2000.0, "current_amperes": 0.001, "power_watts": 2.0}, {}),
+    ],
+)  # fmt: skip
+def test_update_when_a_part_of_an_input_is_missing_then_the_other_stays(entry, parts, errors):
+    """Voltage, current and power stand or fall each for itself."""
+    plant = Plant()
+    shown = plant.refresh(direct=[entry, mppt("MPPT2", "5", "1")])
+    assert {name.removeprefix("mppt_"): v for (name, labels), v in shown.items() if labels == ("1",)} == parts
+    assert shown["mppt_power_watts", ("2",)] == 5.0
+    assert plant.view.errors == errors
+
+
+def test_update_when_an_input_repeats_then_the_first_is_shown():
+    """MPPT1 and MPPT01 are one."""
+    plant = Plant()
+    shown = plant.refresh(direct=[mppt("MPPT1", "1", "1"), mppt("MPPT01", "2", "2")])
+    assert shown["mppt_power_watts", ("1",)] == 1.0
+    assert plant.view.errors == {Reason.DUPLICATE: 1}
+
+
+def test_update_when_an_inputs_name_is_unknown_then_its_numbers_are_shown_as_they_are():
+    """An input of a new kind is not lost."""
+    plant = Plant()
+    shown = plant.refresh(direct=[mppt("OPTIMIZER7", "31.5", "--"), mppt("PV", "30", "2")])
+    assert shown == {
+        generic("OPTIMIZER7", "V"): 31.5,
+        generic("PV", "V"): 30.0,
+        generic("PV", "A"): 2.0,
+    }
+    assert plant.view.devices["A"].unmapped == {"OPTIMIZER7", "PV"}
+
+
+# Batteries -------------------------------------------------------------------------------------------
+
+ZEROS = [
+    reading("I18N_CONFIG_KEY_3907", "0.000", "kW"),
+    reading("BATTERY_VOLTAGE", "0.0", "V"),
+    reading("BATTERY_SOC", "0.0", "%"),
+    reading("BATTARY_HEALTH", "0.0", "%"),
+    reading("TOTAL_BATTERY_CHARGE", "0.0", "kWh"),
+]
+
+
+def test_update_when_there_is_no_battery_then_its_noughts_are_not_shown():
+    """A hybrid without battery answers with noughts; an empty battery is something else."""
+    plant = Plant()
+    shown = plant.refresh(
+        reading("TOTAL_DCPOWER", "1", "kW"), battery=[*ZEROS, reading("LOAD_TOTAL_ACTIVE_POWER", "1", "kW")]
+    )
+    assert shown == {("pv_power_watts", ()): 1000.0, ("load_power_watts", ()): 1000.0}
+    assert plant.view.errors == {}
+
+
+@pytest.mark.parametrize(
+    "proof", [reading("BATTERY_VOLTAGE", "261.3", "V"), reading("BATTERY_SOC", "1", "%"),
+              reading("BATTARY_HEALTH", "100", "%")]
+)  # fmt: skip
+def test_update_when_a_battery_shows_itself_then_its_noughts_are_shown(proof):
+    """Voltage, charge or health prove that there is one, even an empty one."""
+    others = [zero for zero in ZEROS if zero.key != proof.key]
+    shown = Plant().refresh(battery=[proof, *others])
+    assert shown["battery_charge_power_watts", ()] == 0.0
+    assert len([name for name, _ in shown if name.startswith("battery_")]) == 4
+
+
+def test_update_when_a_battery_is_added_later_then_it_is_shown():
+    """Noughts of the past hold nothing back but the totals' guard."""
+    plant = Plant()
+    plant.refresh(battery=ZEROS)
+    shown = plant.refresh(
+        battery=[reading("BATTERY_VOLTAGE", "261.3", "V"), reading("BATTERY_SOC", "79.5", "%")]
+    )
+    assert shown == {("battery_voltage_volts", ()): 261.3, ("battery_state_of_charge_ratio", ()): 0.795}
+
+
+def test_update_when_a_battery_device_shows_noughts_then_they_are_shown():
+    """Only `real_battery` is answered by inverters that have none."""
+    assert Plant(device("B", 44)).refresh(*ZEROS)["battery_voltage_volts", ()] == 0.0
+
+
+# Totals ----------------------------------------------------------------------------------------------
+
+TOTAL = ("pv_energy_joules_total", ())
+
+
+def total(value: str) -> Reading:
+    return reading("PV_TOTAL_ENERGY_GENERATION", value, "kWh")
+
+
+def test_update_when_a_total_steps_back_then_it_is_absent_until_it_lasts():
+    """Held off and counted, then accepted and counted as a reset."""
+    plant = Plant()
+    shown = [plant.refresh(total(value)).get(TOTAL) for value in ("1000", "0", "0", "0", "0.5")]
+    assert shown == [3.6e9, None, None, 0.0, 1.8e6]
+    assert plant.view.errors == {Reason.IMPLAUSIBLE: 2}
+    assert plant.view.resets == {("A", "winet2_pv_energy_joules_total"): 1}
+
+
+def test_update_when_a_total_spikes_then_it_is_absent_and_no_reset():
+    """A spike that lasts is accepted; it has not gone back."""
+    plant = Plant()
+    values = ("1000", "2000", "1000", "2000", "2000", "2000")
+    shown = [plant.refresh(total(value)).get(TOTAL) for value in values]
+    assert shown == [3.6e9, None, 3.6e9, None, None, 7.2e9]
+    assert plant.view.errors == {Reason.IMPLAUSIBLE: 3}
+    assert plant.view.resets == {}
+
+
+def test_update_when_all_is_nought_at_dawn_then_totals_are_absent():
+    """The first nought of a total is not believed; gauges are not judged."""
+    shown = Plant().refresh(total("0"), reading("TOTAL_DCPOWER", "0", "kW"), reading(FIRST, "0.0", "kWh"))
+    assert shown == {("pv_power_watts", ()): 0.0, TODAY: 0.0}
+
+
+def test_update_when_a_day_ends_then_todays_energy_goes_back_freely():
+    """The device resets it at its own midnight."""
+    plant = Plant()
+    assert [plant.refresh(reading(FIRST, value, "kWh"))[TODAY] for value in ("43.5", "0")] == [
+        156600000.0,
+        0.0,
+    ]
+
+
+def test_update_when_running_time_steps_back_then_it_is_not_judged():
+    """The guard is for energy; the rule about watts says nothing of hours."""
+    plant = Plant()
+    shown = [plant.refresh(reading("TOTAL_GRID_RUNNING_TIME", value, "h")) for value in ("5", "4")]
+    assert shown[1] == {("grid_running_time_seconds_total", ()): 14400.0}
+
+
+def test_update_when_a_device_leaves_the_list_then_it_is_gone_and_its_resets_stay_counted():
+    """A counter of ours does not go back because a device went."""
+    plant = Plant(device("A"), device("B"))
+    for value in ("1000", "0", "0", "0"):
+        plant.refresh(total(value), of="A")
+    plant.devices = (device("B"),)
+    plant.refresh(of="B")
+    assert list(plant.view.devices) == ["B"]
+    assert plant.view.resets == {("A", "winet2_pv_energy_joules_total"): 1}
+
+
+def test_update_when_the_type_of_a_device_changes_then_its_kind_follows():
+    """A device list may correct itself."""
+    plant = Plant(device("A", 99))
+    plant.refresh()
+    assert plant.view.devices["A"].kind == "unknown"
+    plant.devices = (device("A", 35),)
+    plant.refresh()
+    assert plant.view.devices["A"].kind == "hybrid"
+
+
+# Whatever comes --------------------------------------------------------------------------------------
+
+_keys = st.sampled_from(
+    [*sorted(BUNDLED.sources)[::6], COMMON + FIRST, RUNNING, STATUS, BATTERY_STATUS, "X_1", "X_2",
+     *(COMMON + k for k in ("PV_TOTAL_ENERGY_GENERATION", "TOTAL_YIELD", "BATTERY_SOC", "BATTERY_VOLTAGE"))]
+) | st.text(max_size=5)  # fmt: skip
+_values = st.sampled_from(["0", "1", "-0.00", "12.5", "--", "1000", "I18N_COMMON_STANDBY", "x"]) | st.text(
+    max_size=6
+)
+_unit = st.sampled_from(["kWh", "kW", "V", "A", "%", "", "HZ"]) | st.text(max_size=3)
+_readings = st.lists(st.builds(Reading, _keys, _values, _unit), max_size=8)
+_names = st.sampled_from(["MPPT1", "MPPT01", f"{STRING}1", f"{STRING}12", "X_1"]) | st.text(max_size=4)
+_inputs = st.lists(st.builds(DirectInput, _names, _values, _unit, _values, _unit), max_size=5)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(st.tuples(*[st.none() | _readings] * 2, st.none() | _inputs), min_size=1, max_size=5),
+)
+def test_update_when_readings_are_arbitrary_then_no_series_is_there_twice(cycles):
+    """Whatever comes in whichever service and cycle: no exception, no series twice, no NaN."""
+    plant = Plant(max_unmapped=4)
+    for real, battery, direct in cycles:
+        shown = plant.publish(real, battery, direct, "A")
+        assert all(value == value for value in shown.values())
+        assert sum(name == "reading" for name, _ in shown) <= 4
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.text(max_size=300))
+def test_label_text_when_text_is_arbitrary_then_it_is_printable_and_short(text):
+    """A label's value holds no control character and has an end."""
+    assert len(label_text(text)) <= 200
+    assert label_text(text).isprintable()
+    assert len(state_name(text)) <= 64
+    assert state_name(text).isascii()
