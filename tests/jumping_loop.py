@@ -56,3 +56,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self._jumping.threads_at_work -= 1
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  asyncio's
+        self._jumping.threads_at_work += 1  # it joins the pool in a thread of its own
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._jumping.threads_at_work -= 1
