@@ -103,7 +103,7 @@ def test_document_when_the_text_is_hostile_then_it_is_one_mistake_on_one_line(ya
     assert "\n" not in str(mistake)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=60) | st.text("{}[]:,-?&*!|>'\"%@`#ab01.~ \n\t_<=", max_size=40))
 def test_document_when_the_text_is_arbitrary_then_no_exception_escapes(yaml_text):
     """Any text is either a value or at least one mistake."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from typing import Any, TypeVar
@@ -14,6 +14,8 @@ from exporter.strict_yaml import Document, Section, kind, one_of, text
 T = TypeVar("T")
 
 PREFIX = "winet2_"
+Series = tuple[str, str | None]  # a family and the value of its own label
+
 DEVICE_LABELS = ("target", "device")
 DIRECT_HELP = {
     "mppt": "of each MPP tracker; strings are parts of it, never add both",
@@ -43,10 +45,21 @@ class Source:
     label_value: str | None
     factors: Mapping[str, Decimal]
     rank: int
+    series: Series = field(init=False)
+    labels: tuple[str, ...] = field(init=False)
+    guarded: bool = field(init=False)
+    of_battery: bool = field(init=False)
 
-    @property
-    def series(self) -> tuple[str, str | None]:
-        return self.family.name, self.label_value
+    def __post_init__(self) -> None:
+        name = self.family.name
+        derived = {
+            "series": (name, self.label_value),
+            "labels": () if self.label_value is None else (self.label_value,),
+            "guarded": name.endswith("_joules_total"),
+            "of_battery": name.startswith(f"{PREFIX}battery_"),
+        }
+        for key, value in derived.items():
+            object.__setattr__(self, key, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,8 @@ class _Loader:
         self.document = document
         self.top = Section(document, "", document.value, ("units", "families", "direct", "states", "kinds"))
         self.units = {
-            name: self._factors(f"units.{name}", factors) for name, factors in self._mapping("units").items()
+            str(name): self._factors(f"units.{name}", factors)
+            for name, factors in self._mapping("units").items()
         }
         self.families: list[Family] = []
         self.sources: dict[str, Source] = {}
@@ -172,7 +186,7 @@ class _Loader:
         raw = section.raw("keys")
         by_value: Mapping[str | None, Any] = {None: raw}
         if label:
-            by_value = raw if isinstance(raw, Mapping) else {}
+            by_value = raw if isinstance(raw, Mapping) and all(isinstance(v, str) for v in raw) else {}
         groups = [group if isinstance(group, list) and group else [None] for group in by_value.values()]
         keys = [key for group in groups for key in group if isinstance(key, str)]
         if not keys or len(keys) < sum(map(len, groups)):
@@ -199,7 +213,7 @@ class _Loader:
                 f"{PREFIX}{label}_{quantity}_{unit}",
                 "gauge",
                 f"{quantity.capitalize()}{how} {DIRECT_HELP.get(label, '')}. "
-                f"From the direct input {pattern}; cached at the last refresh.",
+                f"From the direct input {re.sub('[(].*[)]', 'n', str(pattern))}; cached at the last refresh.",
                 (*DEVICE_LABELS, label),
             )
             families.append(family)

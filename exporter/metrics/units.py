@@ -20,9 +20,20 @@ def number(text: str) -> Decimal | None:
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
+def is_number(text: str) -> bool:
+    """Whether `number` would find one."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def scaled(text: str, by: Decimal) -> float:
+    """The number in a text times a factor, as the nearest float; never -0.0."""
+    return (float(text) if by == 1 else float(Decimal(text) * by)) + 0.0
+
+
 def factor(factors: Mapping[str, Decimal], unit: str) -> Decimal | None:
     """What a value in `unit` must be multiplied with; None for a unit that is not among `factors`."""
-    return factors.get(unit) or factors.get(unit.strip().casefold())
+    found = factors.get(unit)
+    return factors.get(unit.strip().casefold()) if found is None else found
 
 
 def to_float(value: Decimal) -> float:

@@ -57,6 +57,8 @@ class Cycle:
         self._fruitless = 0
         self._under_way: dict[Service, Question] = {}
         self._refusals: list[errors.AnswerError] = []
+        self._requests: dict[tuple[Service, str], str] = {}
+        self._requests_token = ""
 
     async def list_devices(
         self, connection: Connection, token: str, *, logged_in: bool
@@ -125,15 +127,22 @@ class Cycle:
         for group in self._groups(self._agenda.due(self._clock())):
             self._under_way = {question.service: question for question in group}
             self._refusals = []
-            requests: dict[str, str] = {
-                question.service: messages.reading_request(token, question.service, question.device.dev_id)
-                for question in group
-            }
+            requests = {question.service.value: self._request(token, question) for question in group}
             await connection.ask_all(requests, self._take)
             all_well = all_well and all(isinstance(refusal, errors.Unsupported) for refusal in self._refusals)
             if any(isinstance(refusal, errors.Busy) for refusal in self._refusals):
                 break  # it asked for a rest: the other devices wait for the next cycle
         return all_well
+
+    def _request(self, token: str, question: Question) -> str:
+        """The question's text, which stays the same for as long as the token does."""
+        if token != self._requests_token:
+            self._requests, self._requests_token = {}, token
+        key = (question.service, question.device.dev_id)
+        text = self._requests.get(key)
+        if text is None:
+            text = self._requests[key] = messages.reading_request(token, *key)
+        return text
 
     def _groups(self, questions: list[Question]) -> Iterable[list[Question]]:
         if not self._target.pipeline:

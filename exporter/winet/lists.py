@@ -76,14 +76,15 @@ def decode_readings(reply: Reply) -> Decoded[Reading] | None:
         return None
     readings: list[Reading] = []
     problems: list[Problem] = []
+    new = tuple.__new__  # what Reading() does, without its call
     for place, entry in enumerate(entries):
         try:
             key, value, unit = entry["data_name"], entry["data_value"], entry["data_unit"]
         except (KeyError, TypeError):
             reading = _odd_reading(entry)
         else:
-            if key.__class__ is value.__class__ is unit.__class__ is str and 0 < len(key) <= LONGEST_TEXT:
-                readings.append(Reading(key, value, unit))
+            if type(key) is str and type(value) is str and type(unit) is str and 0 < len(key) <= LONGEST_TEXT:
+                readings.append(new(Reading, (key, value, unit)))
                 continue
             reading = _odd_reading(entry)
         if reading is None:
@@ -101,25 +102,11 @@ def decode_inputs(reply: Reply) -> Decoded[DirectInput] | None:
     inputs: list[DirectInput] = []
     problems: list[Problem] = []
     for place, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        values = (
-            [_value(entry.get(key, NO_VALUE)) for key in ("voltage", "current")]
-            if isinstance(name, str) and 0 < len(name) <= LONGEST_TEXT
-            else [None]
-        )
-        if None in values:
+        taken = _plain_input(entry) or _odd_input(entry)
+        if taken is not None:
+            inputs.append(taken)
+        else:
             problems.append(Problem(Reason.INVALID_READING, f"direct list[{place}] is no input"))
-            continue
-        voltage, current = values
-        inputs.append(
-            DirectInput(
-                str(name),
-                str(voltage),
-                _text(entry.get("voltage_unit")),
-                str(current),
-                _text(entry.get("current_unit")),
-            )
-        )
     return Decoded(tuple(inputs), tuple(problems))
 
 
@@ -146,3 +133,27 @@ def _odd_reading(entry: object) -> Reading | None:
     if unit is not None and not isinstance(unit, str):
         return None
     return Reading(key, value, unit or "")
+
+
+def _plain_input(entry: object) -> DirectInput | None:
+    """An input of five texts, as every one was that was ever seen."""
+    try:
+        fields = [entry[key] for key in DirectInput._fields]  # type: ignore[index]
+    except (KeyError, TypeError):
+        return None
+    plain = all(type(field) is str and field.isprintable() for field in fields)
+    return DirectInput(*fields) if plain and 0 < len(fields[0]) <= LONGEST_TEXT else None
+
+
+def _odd_input(entry: object) -> DirectInput | None:
+    """An input that lacks some of its fields, or has numbers for texts; None if it is none."""
+    if not isinstance(entry, dict):
+        return None
+    name, voltage, current = (
+        entry.get("name"), _value(entry.get("voltage", NO_VALUE)), _value(entry.get("current", NO_VALUE)),
+    )  # fmt: skip
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_TEXT or voltage is None or current is None:
+        return None
+    return DirectInput(
+        name, voltage, _text(entry.get("voltage_unit")), current, _text(entry.get("current_unit"))
+    )

@@ -60,6 +60,7 @@ class Session:
         self._login = Login(target, self._log)
         self._since = clock()
         self._scheme = ""
+        self._info = self._make_info()
         self._retry_at: float | None = None
         self._error: errors.WinetError | None = None
         self._failing_since: float | None = None
@@ -77,17 +78,8 @@ class Session:
         return self._cycle.snapshot
 
     def status(self) -> TargetStatus:
-        target = self.target
         return TargetStatus(
-            info=TargetInfo(
-                target.name,
-                target.host if target.port is None else f"{target.host}:{target.port}",
-                self._scheme or target.transport,
-                target.verify,
-                target.labels,
-                target.stale_after,
-                target.max_unmapped,
-            ),
+            info=self._info,
             state=self._state,
             since=self._since,
             counters=self.counters,
@@ -100,6 +92,18 @@ class Session:
             error=str(self._error) if self._error else "",
             advice=self._error.advice if self._error else "",
             device_count=self._cycle.device_count,
+        )
+
+    def _make_info(self) -> TargetInfo:
+        target = self.target
+        return TargetInfo(
+            target.name,
+            target.host if target.port is None else f"{target.host}:{target.port}",
+            self._scheme or target.transport,
+            target.verify,
+            target.labels,
+            target.stale_after,
+            target.max_unmapped,
         )
 
     def stop(self) -> None:
@@ -167,6 +171,7 @@ class Session:
         if self.counters.successes > 1:
             self.counters.reconnections += 1
         self._scheme = endpoint.scheme
+        self._info = self._make_info()
         self._log.info("connected", extra={"endpoint": endpoint, "attempt": self.counters.attempts})
         return Connection(socket, self.counters, self.target.request_timeout)
 

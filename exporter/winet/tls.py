@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from cryptography import x509
@@ -20,10 +20,10 @@ class Certificate:
     """The certificate a gateway showed. `fingerprint` is its SHA-256 as `AA:BB:…`."""
 
     der: bytes
+    fingerprint: str = field(init=False)
 
-    @property
-    def fingerprint(self) -> str:
-        return spell(hashlib.sha256(self.der).hexdigest())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", spell(hashlib.sha256(self.der).hexdigest()))
 
 
 def spell(digits: str) -> str:

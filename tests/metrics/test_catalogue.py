@@ -4,6 +4,9 @@ import re
 from decimal import Decimal
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.metrics import catalogue, units
 from exporter.metrics.catalogue import Catalogue, CatalogueError
@@ -157,7 +160,8 @@ def test_bundled_when_help_is_read_then_it_names_the_keys_and_the_cache(family):
     patterns = [kind.pattern.pattern for kind in BUNDLED.direct
                 if family in (kind.voltage, kind.current, kind.power)]  # fmt: skip
     assert keys or patterns
-    assert all(text in family.help for text in keys + patterns)
+    shown = [re.sub(r"\(.*\)", "n", pattern) for pattern in patterns]
+    assert all(text in family.help for text in keys + shown)
     assert "cached" in family.help
     assert family.help[0].isupper()
     assert family.help.endswith(".")
@@ -349,6 +353,11 @@ MISTAKES = {
         7,
         "each phase",
     ),
+    "label value that is a number": (
+        family(HELP, WATTS, "label: phase", "keys: {1: [K]}"),
+        7,
+        "families.roof_watts.keys",
+    ),
     "values without a label": (family(HELP, WATTS, "keys: {a: [K]}"), 6, "must list the gateway's keys"),
     "label name": (family(HELP, WATTS, "label: the phase", "keys: {a: [K]}"), 6, "label"),
     "key in two families": (
@@ -417,3 +426,61 @@ def test_parse_when_there_is_no_mapping_then_it_is_a_mistake(text):
     """An empty catalogue is none."""
     with pytest.raises(CatalogueError):
         catalogue.parse(text, "own.yaml")
+
+
+_words = st.sampled_from(
+    ["watts", "volts", "phase", "K", "help", "M([0-9])", "(", "W", "1", "NaN", "roof_watts"]
+)
+_values = st.none() | st.booleans() | st.integers(-2, 50) | st.floats() | _words | st.text(max_size=3)
+_anything = st.recursive(
+    _values,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(_words | st.integers(0, 3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_keys = st.lists(_words, min_size=1, max_size=2) | st.dictionaries(
+    _words | st.integers(0, 3), st.lists(_words, min_size=1, max_size=1) | _anything, max_size=2
+)
+_family = st.fixed_dictionaries(
+    {"help": _words | _anything, "unit": st.just("watts") | _anything, "keys": _keys | _anything},
+    optional={"also": _anything, "label": st.just("phase") | _anything},
+)
+_sections = st.one_of(
+    st.fixed_dictionaries(
+        {"families": st.dictionaries(st.just("roof_watts") | _words, _family, min_size=1, max_size=2)}
+    ),
+    st.fixed_dictionaries(
+        {
+            "units": st.dictionaries(
+                _words, st.dictionaries(_words, _values, max_size=2) | _anything, max_size=3
+            )
+        }
+    ),
+    st.fixed_dictionaries({"direct": st.dictionaries(_words, _values | _anything, max_size=2)}),
+    st.fixed_dictionaries(
+        {"states": st.fixed_dictionaries({}, optional={"keys": _anything, "known": _anything})}
+    ),
+    st.fixed_dictionaries(
+        {"kinds": st.dictionaries(_words, st.lists(st.integers()) | _anything, max_size=2)}
+    ),
+    st.dictionaries(st.sampled_from(list(SMALL)), _anything, max_size=2),
+)
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@given(_sections)
+def test_parse_when_anything_stands_anywhere_then_only_catalogue_errors_escape(sections):
+    """What is loaded has texts and numbers where they belong; all else is a mistake that is told."""
+    document = {**yaml.safe_load("\n".join(SMALL.values())), **sections}
+    try:
+        loaded = catalogue.parse(yaml.safe_dump(document, allow_unicode=True), "own.yaml")
+    except CatalogueError:
+        return
+    for source in loaded.sources.values():
+        assert isinstance(source.label_value, str | None)
+        assert (source.label_value is None) == (len(source.family.labels) == 2)
+        assert all(factor > 0 for factor in source.factors.values())
+    assert all(isinstance(number, int) for number in loaded.kinds)
+    assert all(isinstance(name, str) for names in loaded.states.values() for name in names)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.metrics import catalogue, families
-from exporter.metrics.mapping import Sample, TargetView, label_text, quantity, state_name
+from exporter.metrics.mapping import TargetView
+from exporter.metrics.slots import Sample, label_text, quantity, state_name
 from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Reason, Service, Snapshot
 
 BUNDLED = catalogue.bundled()
@@ -637,7 +638,7 @@ _names = st.sampled_from(["MPPT1", "MPPT01", f"{STRING}1", f"{STRING}12", "X_1"]
 _inputs = st.lists(st.builds(DirectInput, _names, _values, _unit, _values, _unit), max_size=5)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(st.tuples(*[st.none() | _readings] * 2, st.none() | _inputs), min_size=1, max_size=5),
 )

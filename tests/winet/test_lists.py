@@ -104,7 +104,7 @@ _values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 
 
 @pytest.mark.parametrize("decode, first, last", DECODERS, ids=["devices", "readings", "inputs"])
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.data())
 def test_decode_when_any_field_is_anything_then_the_neighbours_survive(decode, first, last, data):
     """One field of one entry, turned into anything, costs at most that entry."""

@@ -317,7 +317,7 @@ def take_apart(text: str) -> None:
             json.dumps(items, ensure_ascii=False).encode()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(_envelope | _json, st.booleans())
 def test_decode_when_the_json_is_arbitrary_then_only_errors_of_ours_escape(document, escaped):
     """Any JSON document is a reply, a fragment or one of our errors; its lists never raise."""
@@ -331,7 +331,7 @@ def test_decode_when_the_text_is_arbitrary_then_only_errors_of_ours_escape(text)
     take_apart(text)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from([CONNECT, REAL, REFUSED]), st.data())
 def test_decode_when_a_reply_is_damaged_then_only_errors_of_ours_escape(text, data):
     """A real reply with a part cut out, doubled or overwritten."""
