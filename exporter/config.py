@@ -17,6 +17,8 @@ from dataclasses_json import DataClassJsonMixin, config
 from exporter import config_check
 from exporter.strict_yaml import Document, Mistake
 
+LONGEST_PASSWORD = 4096  # bytes
+
 
 class ConfigError(Exception):
     """The configuration cannot be used. `mistakes` names every one, with its path and the remedy."""
@@ -67,8 +69,12 @@ class Credentials(DataClassJsonMixin):
             if not value:
                 raise ValueError(f"the environment variable {self.password_env} is not set")
             return value
+        path = Path(self.password_file or "")
         try:
-            text = Path(self.password_file or "").read_text("utf-8")
+            if path.exists() and not path.is_file():
+                raise ValueError(f"the password file {self.password_file} is no regular file")
+            with path.open("rb") as file:
+                text = file.read(LONGEST_PASSWORD).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise ValueError(f"cannot read the password file {self.password_file}: {reason}") from None

@@ -173,8 +173,9 @@ class TargetInfo:
 class TargetStatus:
     """How it stands with one target at this moment.
 
-    `last_refresh_wall` and `refresh_seconds` tell of the newest cycle that brought readings. `since` and
-    `retry_at` are monotonic. `error` is the last failure in words, `advice` what its reader can do.
+    `last_refresh_wall` and `refresh_seconds` tell of the newest cycle that brought readings. `since`,
+    `retry_at` and `failing_since` (the beginning of an outage) are monotonic. `error` is the last failure
+    in words, `advice` what its reader can do.
     """
 
     info: TargetInfo
@@ -187,6 +188,7 @@ class TargetStatus:
     certificate_expiry_wall: float | None = None
     fingerprint: str | None = None
     retry_at: float | None = None
+    failing_since: float | None = None
     error: str = ""
     advice: str = ""
     device_count: int | None = None

@@ -82,9 +82,10 @@ class Exposition:
         for name, status in self._statuses.items():
             view, snapshot = self._views.get(name), self._snapshots.get(name)
             yield info, _info_labels(status, own_labels), 1.0
-            yield from _status_rows(status, snapshot, view, now)
+            up = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
+            yield from _status_rows(status, view, up)
             if view is not None:
-                yield from _device_rows(status, view, now)
+                yield from _device_rows(status, view, now, up)
 
 
 def _info_labels(status: TargetStatus, own_labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,9 +94,7 @@ def _info_labels(status: TargetStatus, own_labels: tuple[str, ...]) -> tuple[str
     return (info.name, info.host, info.transport, info.verify, "", *own)
 
 
-def _status_rows(
-    status: TargetStatus, snapshot: Snapshot | None, view: TargetView | None, now: float
-) -> Iterator[Row]:
+def _status_rows(status: TargetStatus, view: TargetView | None, up: bool) -> Iterator[Row]:
     target = (status.info.name,)
     counters = status.counters
     yield families.ATTEMPTS, target, counters.attempts
@@ -115,19 +114,18 @@ def _status_rows(
         yield families.ERRORS, (*target, reason), counters.errors.get(reason, 0) + dropped.get(reason, 0)
     for state in State:
         yield families.STATE, (*target, state), float(state is status.state)
-    fresh = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
-    yield families.UP, target, float(fresh)
+    yield families.UP, target, float(up)
     if status.last_refresh_wall is not None:
         yield families.LAST_REFRESH, target, status.last_refresh_wall
     if status.refresh_seconds is not None:
         yield families.DURATION, target, status.refresh_seconds
-    if status.device_count is not None:
+    if up and status.device_count is not None:
         yield families.DEVICES, target, status.device_count
     if status.certificate_expiry_wall is not None:
         yield families.CERTIFICATE_EXPIRY, target, status.certificate_expiry_wall
 
 
-def _device_rows(status: TargetStatus, view: TargetView, now: float) -> Iterator[Row]:
+def _device_rows(status: TargetStatus, view: TargetView, now: float, up: bool) -> Iterator[Row]:
     target = status.info.name
     unmapped: set[str] = set()
     for (identity, family), times in view.resets.items():
@@ -141,7 +139,7 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float) -> Iterator
             (*labels, facts.name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code)),
             1.0,
         )
-        if facts.online is not None:
+        if up and facts.online is not None:
             yield families.DEVICE_ONLINE, labels, float(facts.online)
         fresh = device.last_at is not None and now - device.last_at <= status.info.stale_after
         yield families.DEVICE_UP, labels, float(fresh)
@@ -151,7 +149,8 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float) -> Iterator
             if now - answered.taken_at <= status.info.stale_after:
                 for sample in answered.samples:
                     yield sample.family, (*labels, *sample.labels), sample.value
-    yield families.UNMAPPED, (target,), len(unmapped)
+    if up:
+        yield families.UNMAPPED, (target,), len(unmapped)
 
 
 class _TargetsCollector(Collector):

@@ -35,6 +35,10 @@ class TotalGuard:
 
     def judge(self, value: float, at: float, rated_watts: float | None = None) -> Verdict:
         """Whether a new reading may be shown. A suspicious one is believed when it has lasted."""
+        if value == 0.0 and self._value:
+            return (
+                Verdict.HELD_OFF
+            )  # a total that has counted never is nothing again, however long it says so
         if self._value is None:
             plausible = value != 0.0
         else:

@@ -14,6 +14,8 @@ from exporter.metrics.guards import TotalGuard
 from exporter.metrics.slots import Generic, Input, Mapped, Sample, Slot, State, States, Token, Total
 from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Reason, Service, Snapshot
 
+MOST_INPUT_NAMES = 500
+FEWEST_NOUGHTS = 5
 BATTERY_PROOF = ("I18N_COMMON_BATTERY_VOLTAGE", "I18N_COMMON_BATTERY_SOC", "I18N_COMMON_BATTARY_HEALTH")
 
 
@@ -33,7 +35,7 @@ class DeviceView:
         self.answered: dict[Service, Answered] = {}
         self.last_wall: float | None = None
         self.last_at: float | None = None
-        self.unmapped: set[str] = set()
+        self.unmapped_keys: dict[Service, set[str]] = {}
         self.resets: dict[str, int] = {}
         self.states = states
         self.sources: dict[Series, tuple[Service, str]] = {}
@@ -45,6 +47,11 @@ class DeviceView:
         self.undecided: dict[Service, list[tuple[int, Source]]] = {}
         self.input_names: dict[tuple[str, str], str] = {}
         self.inputs: dict[Service, dict[tuple[str, int], Input | tuple[Slot, Slot]]] = {}
+
+    @property
+    def unmapped(self) -> set[str]:
+        """The keys of the newest answers that the catalogue has no entry for."""
+        return set().union(*self.unmapped_keys.values())
 
 
 class TargetView:
@@ -124,6 +131,7 @@ class TargetView:
             if source is not None and source.series not in view.sources:
                 undecided.append((place, source))
         view.undecided[service] = undecided
+        view.unmapped_keys[service] = {slot.key for slot in slots if isinstance(slot, Generic)}
         return slots
 
     def _make_slot(self, view: DeviceView, token: Token) -> Slot:
@@ -137,7 +145,6 @@ class TargetView:
             return Mapped(key, source, chosen=chosen)
         if key in self._catalogue.state_keys:
             return State(token, view.states, view.state_owners)
-        view.unmapped.add(key)
         return Generic(token, self._generic, view.generic_owners, self._generic_series, self._max_unmapped)
 
     def _choose_sources(self, view: DeviceView, answers: Mapping[Service, Answer]) -> bool:
@@ -150,8 +157,9 @@ class TargetView:
             if service not in answers:
                 continue
             for place, source in view.undecided[service]:
-                key, value, _ = answers[service].readings[place]
-                if source.rank < ranks.get(source.series, 99) and units.number(value) is not None:
+                key, value, unit = answers[service].readings[place]
+                usable = units.is_number(value) and units.factor(source.factors, unit) is not None
+                if usable and source.rank < ranks.get(source.series, 99):
                     ranks[source.series] = source.rank
                     view.sources[source.series] = (service, key)
         return bool(ranks)
@@ -162,9 +170,12 @@ class TargetView:
         samples: list[Sample] = []
         at = answer.taken_at
         no_battery = service is Service.REAL_BATTERY and _shows_no_battery(answer)
+        nothing = service is Service.REAL and _is_all_nought(answer)
+        if nothing:
+            self._count((Reason.IMPLAUSIBLE,))
         state_shown = False
         for slot, (_, value, unit) in zip(view.slots.get(service, ()), answer.readings, strict=True):
-            if no_battery and slot.of_battery:
+            if (no_battery and slot.of_battery) or (nothing and units.is_number(value)):
                 continue
             if not slot.steady or value != slot.value or unit != slot.unit:
                 slot.take(value, unit, at)
@@ -187,6 +198,9 @@ class TargetView:
     def _take_inputs(self, view: DeviceView, service: Service, answer: Answer, samples: list[Sample]) -> None:
         times: dict[str, int] = {}
         known = view.inputs.setdefault(service, {})
+        if len(known) > MOST_INPUT_NAMES:  # a gateway that invents new names at every answer
+            known.clear()
+            view.unmapped_keys.pop(service, None)
         for entry in answer.inputs:
             before = times.get(entry.name, 0)
             times[entry.name] = before + 1
@@ -217,7 +231,7 @@ class TargetView:
                 first_name = view.input_names.setdefault((kind.voltage.name, number), entry.name)
                 repeated = before > 0 or first_name != entry.name
                 return Input(kind, number, catalogue.volts, catalogue.amperes, repeated=repeated)
-        view.unmapped.add(entry.name)
+        view.unmapped_keys.setdefault(service, set()).add(entry.name)
         first, second = (
             Generic(
                 (service, entry.name, 2 * before + part),
@@ -235,3 +249,14 @@ def _shows_no_battery(answer: Answer) -> bool:
     """A hybrid without battery answers with zeros (reported); a battery has a voltage, charge or health."""
     proof = [units.number(reading.value) for reading in answer.readings if reading.key in BATTERY_PROOF]
     return bool(proof) and not any(proof)
+
+
+def _is_all_nought(answer: Answer) -> bool:
+    """Whether every number is 0, voltages and temperatures too: a device that is starting up says so."""
+    numbers = 0
+    for _, value, _ in answer.readings:
+        if units.is_number(value):
+            if float(value) != 0.0:
+                return False
+            numbers += 1
+    return numbers >= FEWEST_NOUGHTS

@@ -55,8 +55,12 @@ class Agenda:
         self._left_alone: set[str] = set()
 
     def devices_listed(self, devices: Iterable[Device]) -> None:
-        """Take over a new device list."""
+        """Take over a new device list; an empty one while there is none yet keeps what was learned."""
         self._devices = tuple(devices)
+        listed = {device.identity for device in self._devices}
+        if listed:
+            self._charges = {key: charge for key, charge in self._charges.items() if key[0] in listed}
+            self._left_alone &= listed
 
     def connected(self) -> None:
         """A new session: what a device refused in the last one may be asked once more."""

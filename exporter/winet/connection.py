@@ -7,7 +7,9 @@ answer is late, garbled or no longer wanted spoils the line for all later ones, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -17,21 +19,29 @@ from exporter.winet import errors, messages
 from exporter.winet.dial import CLOSE_SECONDS, LARGEST_MESSAGE
 from exporter.winet.messages import Reply
 
+MOST_UNASKED = 200  # messages and frames nobody asked for between two questions; more is a flood
+BREATH_EVERY = 16  # frames after which other tasks get their turn, since buffered ones never wait
 MOST_FRAGMENTS = 16  # text messages that one JSON document may be spread over
+SHORTEST_SECRET = 4  # a shorter one would be found in every message
+CONCEALED = "(hidden)"
 
 
 class Connection:
     """An open WebSocket. `counters` belong to the target and are counted up here."""
 
     def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, counters: Counters, request_timeout: float
+        self, websocket: aiohttp.ClientWebSocketResponse, counters: Counters, request_timeout: float
     ) -> None:
-        self._socket = socket
+        self._socket = websocket
+        self._raw_socket = websocket.get_extra_info("socket")
         self._counters = counters
         self._request_timeout = request_timeout
         self._held: list[str] = []
         self._spoiled = False
         self._awaits_pong = False
+        self._unasked = 0
+        self._last_service = ""
+        self._secrets: set[str] = set()
         self.answered_since_ping = False
 
     async def ask(self, service: str, request: str) -> Reply:
@@ -53,6 +63,9 @@ class Connection:
         if self._spoiled:
             raise errors.ConnectionLost("the line is spoiled by an earlier question")
         open_questions = list(requests)
+        if self._last_service in requests:
+            await self._refuse_leftovers()
+        self._unasked = 0
         self._spoiled = True
         try:
             async with asyncio.timeout(self._request_timeout):
@@ -60,10 +73,12 @@ class Connection:
                     await self._send(request)
                 while open_questions:
                     reply = await self._next_reply()
-                    service = self._belongs_to(reply, open_questions)
-                    if service is not None:
-                        open_questions.remove(service)
-                        on_reply(service, reply)
+                    answered = self._belongs_to(reply, open_questions)
+                    if answered is not None:
+                        open_questions.remove(answered)
+                        self._unasked = 0
+                        self._last_service = answered
+                        on_reply(answered, reply)
         except TimeoutError:
             self._counters.request_timeouts += 1
             cut_off = ", only part of an answer" if self._held else ""
@@ -73,12 +88,30 @@ class Connection:
             )
             error.service = open_questions[0]
             raise error from None
-        except errors.Garbled as error:
+        except errors.Garbled as garbled:
             self._count_invalid()
-            error.service = open_questions[0]
+            garbled.service = open_questions[0]
             raise
         self._spoiled = False
         self.answered_since_ping = True
+
+    def conceal(self, secret: str) -> None:
+        """From now on, a message that repeats this text is read as if it did not: it may reach a log."""
+        if len(secret) >= SHORTEST_SECRET:
+            self._secrets |= {secret, *(json.dumps(secret, ensure_ascii=a)[1:-1] for a in (True, False))}
+
+    async def _refuse_leftovers(self) -> None:
+        """See that no second reply to the last question is waiting: it would be taken for the next one's."""
+        try:
+            async with asyncio.timeout(0):
+                while True:
+                    reply = await self._next_reply()
+                    self._belongs_to(reply, [""])
+                    if reply.service == self._last_service:
+                        self._spoiled = True
+                        raise errors.Garbled(f"two replies to one question ({reply.service})")
+        except TimeoutError:
+            pass  # nothing was waiting
 
     def _belongs_to(self, reply: Reply, open_questions: list[str]) -> str | None:
         """The open question that a reply answers; None for a push that is no matter of ours."""
@@ -102,6 +135,8 @@ class Connection:
         while True:
             try:
                 reply = await self._next_reply()
+            except errors.Flooded:
+                raise
             except errors.Garbled:
                 self._count_invalid()
                 continue
@@ -112,10 +147,7 @@ class Connection:
         lost = self._awaits_pong and self.answered_since_ping
         if not lost:
             self._awaits_pong, self.answered_since_ping = True, False
-            try:
-                await self._socket.ping()
-            except (aiohttp.ClientError, OSError) as error:
-                raise errors.ConnectionLost(f"the line is gone ({error})") from error
+            await self._hand_over(self._socket.ping())
         return not lost
 
     async def close(self) -> None:
@@ -126,6 +158,33 @@ class Connection:
                 await self._socket.close()
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the time limit made aiohttp drop the socket; a dead one needs no good-bye
+        finally:
+            self._cut()
+
+    def _cut(self) -> None:
+        """End the TCP connection now: asyncio would keep it until a peer that does not read has read all."""
+        raw = self._raw_socket
+        if raw is not None and raw.fileno() >= 0:
+            try:
+                raw.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the other side was faster
+
+    async def _hand_over(self, sending: Awaitable[None]) -> None:
+        """Hand a frame to the socket, however it may refuse."""
+        task = asyncio.current_task()
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                await sending
+        except TimeoutError:
+            raise errors.ConnectionLost("the gateway does not read what it is sent") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise errors.ConnectionLost(f"the line is gone ({error})") from error
+        except asyncio.CancelledError:
+            # an earlier cancel leaves aiohttp waiting on a cancelled future: nobody cancelled us
+            if task is None or task.cancelling():
+                raise
+            raise errors.ConnectionLost("the gateway does not read what it is sent") from None
 
     async def _send(self, text: str) -> None:
         try:
@@ -137,6 +196,11 @@ class Connection:
     async def _next_reply(self) -> Reply:
         while True:
             message = await self._socket.receive()
+            self._unasked += 1
+            if self._unasked > MOST_UNASKED:
+                raise errors.Flooded(f"more than {MOST_UNASKED} messages that nobody asked for")
+            if self._unasked % BREATH_EVERY == 0:
+                await asyncio.sleep(0)
             if message.type is WSMsgType.TEXT:
                 self._counters.messages_received += 1
                 reply = self._decode(message.data)
@@ -145,12 +209,15 @@ class Connection:
             elif message.type is WSMsgType.PONG:
                 self._awaits_pong = False
             elif message.type is WSMsgType.PING:
-                await self._socket.pong(message.data)
+                await self._hand_over(self._socket.pong(message.data))
             else:
                 raise self._loss(message)
 
     def _decode(self, text: str) -> Reply | None:
         """The reply in a text, alone or together with the fragments held; None while one is incomplete."""
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, CONCEALED)
         try:
             reply = messages.decode(text)
         except (messages.Fragment, errors.Garbled) as error:

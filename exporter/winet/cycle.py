@@ -42,7 +42,7 @@ class Cycle:
         self.seconds: float | None = None
         self.device_count: int | None = None
         self.answered = False  # the newest cycle brought readings
-        self.complete = False  # … and all that were due
+        self.complete = False  # … and every question was answered, if only with a refusal
         self.others_answered = False  # it broke off at one device, but others had answered
         self._target = target
         self._counters = counters
@@ -55,6 +55,7 @@ class Cycle:
         self._answers: dict[str, dict[Service, Answer]] = {}
         self._list_due = 0.0
         self._fruitless = 0
+        self._logged_in = False
         self._under_way: dict[Service, Question] = {}
         self._refusals: list[errors.AnswerError] = []
         self._requests: dict[tuple[Service, str], str] = {}
@@ -65,6 +66,8 @@ class Cycle:
     ) -> errors.WinetError | None:
         """Ask for the devices at the start of a session. Returns what the gateway had against it."""
         self._agenda.connected()
+        self._agenda.devices_listed(())  # the ids of the last session may mean others now
+        self._logged_in = logged_in
         self._fruitless = 0
         self._list_due = 0.0
         reply = await connection.ask("devicelist", messages.device_list_request(token))
@@ -83,7 +86,8 @@ class Cycle:
         finished = False
         try:
             await self._list_again(connection, token)
-            finished = await self._ask_all(connection, token)
+            await self._ask_all(connection, token)
+            finished = True
         except (errors.NoAnswer, errors.Garbled) as error:
             question = self._charge(error)
             raise
@@ -97,7 +101,7 @@ class Cycle:
         if self._clock() < self._list_due:
             return
         reply = await connection.ask("devicelist", messages.device_list_request(token))
-        error = messages.failure(reply, logged_in=True) or self._take_list(reply)
+        error = messages.failure(reply, logged_in=self._logged_in) or self._take_list(reply)
         if error is None:
             return
         if not isinstance(error, errors.AnswerError):
@@ -116,23 +120,21 @@ class Cycle:
         self.device_count = len(decoded.items)
         self._agenda.devices_listed(decoded.items)
         listed = {device.identity for device in decoded.items}
+        self._told = {told for told in self._told if told[1].split(" ")[0] in ("", *listed)}
         self._answers = {identity: a for identity, a in self._answers.items() if identity in listed}
         if decoded.items:
             self._list_due = self._clock() + LIST_SECONDS
         return None
 
-    async def _ask_all(self, connection: Connection, token: str) -> bool:
-        """Ask what is due. True if every question had an answer of use."""
-        all_well = True
+    async def _ask_all(self, connection: Connection, token: str) -> None:
+        """Ask what is due, unless the gateway asks for a rest."""
         for group in self._groups(self._agenda.due(self._clock())):
             self._under_way = {question.service: question for question in group}
             self._refusals = []
             requests = {question.service.value: self._request(token, question) for question in group}
             await connection.ask_all(requests, self._take)
-            all_well = all_well and all(isinstance(refusal, errors.Unsupported) for refusal in self._refusals)
             if any(isinstance(refusal, errors.Busy) for refusal in self._refusals):
                 break  # it asked for a rest: the other devices wait for the next cycle
-        return all_well
 
     def _request(self, token: str, question: Question) -> str:
         """The question's text, which stays the same for as long as the token does."""
@@ -147,13 +149,13 @@ class Cycle:
     def _groups(self, questions: list[Question]) -> Iterable[list[Question]]:
         if not self._target.pipeline:
             return ([question] for question in questions)
-        return (list(group) for _, group in groupby(questions, key=lambda question: question.device.dev_id))
+        return (list(group) for _, group in groupby(questions, key=lambda question: question.device.identity))
 
     def _take(self, service: str, reply: Reply) -> None:
         """Keep what a reply brought, or note its refusal. Raises what ends the session."""
         question = self._under_way[Service(service)]
         self._agenda.answered(question)
-        error = messages.failure(reply, logged_in=True) or self._keep(question, reply)
+        error = messages.failure(reply, logged_in=self._logged_in) or self._keep(question, reply)
         if error is None:
             return
         if not isinstance(error, errors.AnswerError):
@@ -212,13 +214,15 @@ class Cycle:
     def _note_problems(self, problems: Iterable[lists.Problem]) -> None:
         for problem in problems:
             self._counters.schema_errors += 1
-            self._note(problem.reason, problem.detail, "an entry cannot be used")
+            service = problem.detail.partition(" ")[0]
+            self._note(problem.reason, service, problem.detail)
 
     def _note(self, reason: Reason, place: str, what: str, device: Device | None = None) -> None:
         """Count it, and tell it once."""
         self._counters.count(reason)
         key = (reason, f"{device.identity if device else ''} {place}")
-        level = logging.DEBUG if key in self._told else logging.WARNING
+        if key in self._told:
+            return
         self._told.add(key)
         fields = {"device": device.identity} if device else {}
-        self._log.log(level, what, extra={"reason": reason, "place": place, **fields})
+        self._log.warning(what, extra={"reason": reason, "service": place, **fields})

@@ -27,6 +27,12 @@ NAMED_PORT_TLS_SECONDS = 5.0  # on a port of unknown kind, silence counts as "no
 CLOSE_SECONDS = 1.0
 LARGEST_MESSAGE = 1 << 20  # the largest seen has 18 kB
 
+NO_TLS_REASONS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNEXPECTED_EOF_WHILE_READING",
+    "PACKET_LENGTH_TOO_LONG",
+)
 UNREACHABLE_ERRNOS = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
 
 
@@ -137,7 +143,10 @@ class Dialer:
                 raise TlsNotSpoken(f"no TLS from {endpoint} within {limit:g} s") from None
             raise errors.NoAnswer(f"no WebSocket from {endpoint} within {limit:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translate(error, endpoint, watch, self._target.fingerprints) from error
+            failure = _translate(error, endpoint, watch, self._target.fingerprints)
+            if isinstance(failure, errors.TlsFailed):
+                self.tls_seen = True  # it answered in TLS, if only to disagree
+            raise failure from error
         finally:
             if watch.seen is not None:
                 self.tls_seen = True
@@ -151,7 +160,9 @@ class Dialer:
             try:
                 self._strict = await asyncio.to_thread(tls.strict_context, self._target.ca_file)
             except (OSError, ssl.SSLError) as error:
-                raise errors.TlsFailed(f"cannot load the CA file {self._target.ca_file}: {error}") from error
+                raise errors.CaFileUnreadable(
+                    f"cannot load the CA file {self._target.ca_file}: {error}"
+                ) from error
         return self._strict
 
 
@@ -170,10 +181,18 @@ def _translate(
     cause = getattr(error, "os_error", error)
     words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     if endpoint.scheme == "wss" and watch.seen is None:
-        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+        if isinstance(cause, ssl.SSLError) and not _is_no_tls(cause):
             return errors.TlsFailed(f"{endpoint}: the TLS handshake failed ({cause.reason})")
         if not (isinstance(cause, OSError) and cause.errno in UNREACHABLE_ERRNOS):
             return TlsNotSpoken(f"{endpoint} does not speak TLS ({words})")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        wants = "; it may want TLS (transport: wss)" if endpoint.scheme == "ws" else ""
+        return errors.UpgradeRefused(f"{endpoint} closed the connection instead of answering{wants}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return errors.Unreachable(f"{endpoint}: {words}")
     return errors.ConnectionLost(f"{endpoint}: {words}")
+
+
+def _is_no_tls(error: ssl.SSLError) -> bool:
+    """Whether a handshake failed because the other side closed, or spoke something else than TLS."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason in NO_TLS_REASONS

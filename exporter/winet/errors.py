@@ -2,17 +2,18 @@
 
 WinetError
 ├── TransportError            the line: retried with back-off
-│   ├── Unreachable, TlsFailed, CertificateMismatch, RedirectRefused, UpgradeRefused
+│   ├── Unreachable, TlsFailed (and CaFileUnreadable), CertificateMismatch, RedirectRefused, UpgradeRefused
 │   ├── NoAnswer              a deadline passed
-│   └── ConnectionLost, Garbled
+│   └── ConnectionLost, Garbled (and Flooded)
 ├── SessionError              the line works, the session does not
-│   ├── SessionExpired        TokenExpired is its special case: one fresh login at once
+│   ├── SessionExpired        with TokenExpired (one fresh login at once) and NotAuthorized (401)
 │   ├── UserLimit             somebody else logged in: leave the gateway alone
-│   └── Watchdog
+│   └── PasswordUnreadable, Watchdog
 ├── AccessError               nothing but a person can mend it: long pauses
-│   └── LoginRequired, LoginRefused, AccountLocked, PasswordChangeRequired
-└── AnswerError               one question got no reading; the session goes on
-    └── Busy, ReadFailed, NoData, Unsupported, Rejected
+│   └── LoginRequired (and CredentialsWithheld), LoginRefused, AccountLocked, PasswordChangeRequired
+├── AnswerError               one question got no reading; the session goes on
+│   └── Busy, ReadFailed, NoData, Unsupported, Rejected
+└── Internal                  a defect of this program
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ class UpgradeRefused(TransportError):
     advice = "This does not look like a WiNet, or the port wants another transport (ws or wss)."
 
 
+class CaFileUnreadable(TlsFailed):
+    advice = "Make the file that ca_file names readable; it is read anew at the next attempt."
+
+
 class NoAnswer(TransportError):
     reason = Reason.NO_ANSWER
     advice = "The gateway is silent. If it stays so, take the load off it and power-cycle it."
@@ -81,6 +86,10 @@ class ConnectionLost(TransportError):
 
 class Garbled(TransportError):
     reason = Reason.GARBLED
+
+
+class Flooded(Garbled):
+    """So much unasked for that nothing else would be done any more."""
 
 
 class SessionError(WinetError):
@@ -97,6 +106,13 @@ class TokenExpired(SessionExpired):
 
 class NotAuthorized(SessionExpired):
     """Code 401 although the login was accepted, or none was needed until now."""
+
+
+class PasswordUnreadable(SessionError):
+    """There is no password to send: nothing was tried, so nothing can be locked."""
+
+    reason = Reason.LOGIN_REQUIRED
+    advice = "Create the password file or set the variable; it is read anew at the next attempt."
 
 
 class UserLimit(SessionError):

@@ -7,11 +7,13 @@ and change their fields with firmware and model (seen in captures), so little is
 from __future__ import annotations
 
 from itertools import count
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.telemetry import Device, DirectInput, Reading, Reason
 from exporter.winet.messages import LONGEST_TEXT, Reply, clean, integer
 
+MOST_DEVICES = 64  # behind one gateway; the most ever seen are 4
+MOST_READINGS = 1000  # in one answer; the most ever seen are 45
 NO_VALUE = "--"  # what a gateway sends for a value it does not have (seen in captures)
 
 T = TypeVar("T")
@@ -31,12 +33,10 @@ class Decoded(NamedTuple, Generic[T]):
 
 def decode_devices(reply: Reply) -> Decoded[Device] | None:
     """The device list; None where the reply has none."""
-    entries = reply.data.get("list")
-    if not isinstance(entries, list):
+    entries, problems = _entries(reply, MOST_DEVICES, Reason.INVALID_DEVICE)
+    if entries is None:
         return None
-    devices: list[Device] = []
-    problems: list[Problem] = []
-    identities: set[str] = set()
+    found: list[tuple[tuple[int, str, int], Device]] = []  # with what tells equal serial numbers apart
     for place, entry in enumerate(entries):
         where = f"devicelist list[{place}]"
         dev_id = integer(entry.get("dev_id")) if isinstance(entry, dict) else None
@@ -50,32 +50,60 @@ def decode_devices(reply: Reply) -> Decoded[Device] | None:
         if serial in ("", NO_VALUE):
             serial = f"dev_id:{dev_id}"
             problems.append(Problem(Reason.MISSING_SERIAL, f"{where} has no serial number"))
-        if serial in identities:
-            problems.append(Problem(Reason.DUPLICATE_SERIAL, f"{where} repeats a serial number"))
-            serial = next(name for n in count(2) if (name := f"{serial}#{n}") not in identities)
-        identities.add(serial)
         link = integer(entry.get("link_status"))
-        devices.append(
-            Device(
-                identity=serial,
-                dev_id=str(dev_id),
-                dev_type=-1 if dev_type is None else dev_type,
-                dev_code=integer(entry.get("dev_code")) or 0,
-                name=_text(entry.get("dev_name")),
-                model=_text(entry.get("dev_model")),
-                online=None if link is None else link == 1,
-            )
+        device = Device(
+            identity=serial,
+            dev_id=str(dev_id),
+            dev_type=-1 if dev_type is None else dev_type,
+            dev_code=integer(entry.get("dev_code")) or 0,
+            name=_text(entry.get("dev_name")),
+            model=_text(entry.get("dev_model")),
+            online=None if link is None else link == 1,
         )
-    return Decoded(tuple(devices), tuple(problems))
+        found.append(((device.dev_type, _text(entry.get("phys_addr")), dev_id), device))
+    return Decoded(_told_apart(found, problems), tuple(problems))
+
+
+def _told_apart(
+    found: list[tuple[tuple[int, str, int], Device]], problems: list[Problem]
+) -> tuple[Device, ...]:
+    """The devices in their order, each with an identity of its own.
+
+    Of several with one serial number the later ones get #2, #3 …; later by type and address, for the
+    order of the list may change.
+    """
+    taken: set[str] = {device.identity for _, device in found}
+    first: set[str] = set()
+    names: dict[int, str] = {}
+    for place in sorted(range(len(found)), key=lambda place: found[place][0]):
+        serial = found[place][1].identity
+        if serial in first:
+            problems.append(
+                Problem(Reason.DUPLICATE_SERIAL, f"devicelist list[{place}] repeats a serial number")
+            )
+            serial = next(name for n in count(2) if (name := f"{serial}#{n}") not in taken)
+            taken.add(serial)
+        first.add(serial)
+        names[place] = serial
+    return tuple(device._replace(identity=names[place]) for place, (_, device) in enumerate(found))
+
+
+def _entries(reply: Reply, most: int, reason: Reason) -> tuple[list[Any] | None, list[Problem]]:
+    """The list of a reply, cut where it is longer than any true one, and the problem that this is."""
+    entries = reply.data.get("list")
+    if not isinstance(entries, list):
+        return None, []
+    if len(entries) <= most:
+        return entries, []
+    return entries[:most], [Problem(reason, f"{reply.service} has {len(entries)} entries; {most} are used")]
 
 
 def decode_readings(reply: Reply) -> Decoded[Reading] | None:
     """The list of `real` or `real_battery`; None where the reply has none. The hot path."""
-    entries = reply.data.get("list")
-    if not isinstance(entries, list):
+    entries, problems = _entries(reply, MOST_READINGS, Reason.INVALID_READING)
+    if entries is None:
         return None
     readings: list[Reading] = []
-    problems: list[Problem] = []
     new = tuple.__new__  # what Reading() does, without its call
     for place, entry in enumerate(entries):
         try:
@@ -96,11 +124,10 @@ def decode_readings(reply: Reply) -> Decoded[Reading] | None:
 
 def decode_inputs(reply: Reply) -> Decoded[DirectInput] | None:
     """The list of `direct`: MPPTs and strings side by side; None where the reply has none."""
-    entries = reply.data.get("list")
-    if not isinstance(entries, list):
+    entries, problems = _entries(reply, MOST_READINGS, Reason.INVALID_READING)
+    if entries is None:
         return None
     inputs: list[DirectInput] = []
-    problems: list[Problem] = []
     for place, entry in enumerate(entries):
         taken = _plain_input(entry) or _odd_input(entry)
         if taken is not None:

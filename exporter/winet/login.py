@@ -60,7 +60,6 @@ class Login:
             raise errors.CredentialsWithheld(f"{error}; the line is not encrypted")
         if self._factory_tried:
             raise error
-        self._factory_tried = True
         token = await self._log_in(connection, token, FACTORY_ACCOUNT)
         self._account = FACTORY_ACCOUNT
         return token
@@ -69,19 +68,33 @@ class Login:
         try:
             password = await asyncio.to_thread(account.read_password)
         except ValueError as error:
-            raise errors.LoginRequired(str(error)) from None
+            raise errors.PasswordUnreadable(str(error)) from None
+        connection.conceal(password)
         reply = await connection.ask("login", messages.login_request(token, account.username, password))
+        connection.conceal(token)
+        self._factory_tried = self._factory_tried or account is FACTORY_ACCOUNT
         failure = messages.login_failure(reply)
         if failure is not None:
             if account is FACTORY_ACCOUNT:
                 self._account = None
             self._log.warning("login refused", extra={"username": account.username, "code": reply.code})
             raise failure
-        answer = messages.decode_handshake(reply)
+        try:
+            answer = messages.decode_handshake(reply)
+        except errors.Garbled as error:  # a login that failed was reported to lack nothing but the token
+            raise errors.LoginRefused(f"the login brought no token ({error})") from error
         if answer.force_password_change == 1:
             raise errors.PasswordChangeRequired("the gateway demands a new password for this account")
+        connection.conceal(answer.token)
         self._log.info("logged in", extra={"username": account.username})
         return answer.token
+
+    def demanded(self) -> bool:
+        """A reading was refused for want of a login. True if the next connection can try one."""
+        if self._account is not None or self._configured is not None or self._factory_tried:
+            return False
+        self._account = FACTORY_ACCOUNT
+        return True
 
 
 def _as_session_error(error: errors.WinetError) -> errors.WinetError:

@@ -165,10 +165,14 @@ def login_failure(reply: Reply) -> errors.WinetError | None:
     The code of a wrong password is known from one source only, so every refusal that is no matter of
     load or of the session counts as one: asking again with the same password could lock the account.
     """
-    error = failure(reply, logged_in=False)
+    if reply.code == CODE_NOTICE:
+        return notice(reply)
+    if "login timeout" in reply.message.lower():
+        return errors.SessionExpired("the gateway says “login timeout”")
+    error = failure(reply._replace(message=""), logged_in=False)  # the text might repeat the password
     if error is None or isinstance(error, errors.SessionError | errors.Busy | errors.AccountLocked):
         return error
-    return errors.LoginRefused(f"the login was refused with code {reply.code} ({clean(reply.message)})")
+    return errors.LoginRefused(f"the login was refused with code {reply.code}")
 
 
 def decode_handshake(reply: Reply) -> Handshake:

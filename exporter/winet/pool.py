@@ -79,8 +79,9 @@ class Pool:
 
     async def aclose(self) -> None:
         """End every session within three seconds, logged out where the line is up."""
-        for session in self._sessions.values():
-            session.stop()
+        for name, session in self._sessions.items():
+            if not session.stop():
+                self._tasks[name].cancel()
         tasks = set(self._tasks.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)

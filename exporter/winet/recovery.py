@@ -49,21 +49,25 @@ class Recovery:
 
     def online(self, now: float) -> None:
         """Login, if there is one, went well."""
-        self._online_at = now
+        if self._online_at is None:
+            self._online_at = now
         self._refusals = 0
 
+    def fruitless_cycle(self) -> None:
+        """A cycle ended without a reading: the healthy time begins anew."""
+        self._healthy_at = None
+
     def complete_snapshot(self, now: float) -> None:
-        """Every question that was due has been answered."""
-        self._token_retried = False
+        """A cycle ended with readings, and every question that was due has been answered."""
         if self._healthy_at is None:
             self._healthy_at = now
+        if now - self._healthy_at >= HEALTHY_SECONDS:
+            self._failures = 0
+            self._token_retried = False
 
     def pause_after(self, error: Exception, now: float, *, others_answered: bool = False) -> Pause:
         """The pause that `error` asks for. With `others_answered` only one device failed: no growth."""
-        healthy_for = 0.0 if self._healthy_at is None else now - self._healthy_at
         self._healthy_at = None
-        if healthy_for >= HEALTHY_SECONDS:
-            self._failures = 0
         if isinstance(error, errors.AccessError):
             return self._access_pause(error)
         if isinstance(error, errors.UserLimit):

@@ -89,6 +89,7 @@ class Session:
             certificate_expiry_wall=self._expiry,
             fingerprint=self._certificate.fingerprint if self._certificate else None,
             retry_at=self._retry_at,
+            failing_since=self._failing_since,
             error=str(self._error) if self._error else "",
             advice=self._error.advice if self._error else "",
             device_count=self._cycle.device_count,
@@ -106,10 +107,14 @@ class Session:
             target.max_unmapped,
         )
 
-    def stop(self) -> None:
-        """Ask `run` to end: at once if it rests, else after the question under way, with a log-out."""
+    def stop(self) -> bool:
+        """Ask `run` to end: at once if it rests, else after the question under way, with a log-out.
+
+        False while a session is only being opened: then nothing new should begin, and a cancel is right.
+        """
         self._stopping = True
         self._wake()
+        return self._state not in (State.CONNECTING, State.AUTHENTICATING)
 
     def _wake(self) -> None:
         if self._nap is not None and not self._nap.expired():
@@ -149,6 +154,12 @@ class Session:
             await self._refresh_until_stopped(connection, token)
         except errors.WinetError as error:
             self.counters.count(error.reason)
+            if (
+                isinstance(error, errors.LoginRequired)
+                and self._state is State.ONLINE
+                and self._login.demanded()
+            ):
+                return errors.SessionExpired(f"{error}; the next connection logs in")
             return error
         except Exception as error:  # noqa: BLE001  a defect of ours must not end the life with the target
             self._log.error("internal error", exc_info=error)
@@ -172,7 +183,10 @@ class Session:
             self.counters.reconnections += 1
         self._scheme = endpoint.scheme
         self._info = self._make_info()
-        self._log.info("connected", extra={"endpoint": endpoint, "attempt": self.counters.attempts})
+        level = logging.INFO if self._failing_since is None else logging.DEBUG
+        self._log.log(
+            level, "connected", extra={"endpoint": str(endpoint), "attempt": self.counters.attempts}
+        )
         return Connection(socket, self.counters, self.target.request_timeout)
 
     async def _note_certificate(self) -> None:
@@ -210,6 +224,8 @@ class Session:
             self._failing_since = self._error = None
         if self._cycle.complete:
             self._recovery.complete_snapshot(self._clock())
+        else:
+            self._recovery.fruitless_cycle()
 
     async def _idle(self, connection: Connection, until: float) -> None:
         """Listen until the next cycle is due; keep the line and the gateway's session alive meanwhile."""

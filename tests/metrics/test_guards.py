@@ -38,7 +38,13 @@ def test_judge_when_a_total_grows_then_it_is_accepted(values, verdicts):
 
 def test_judge_when_a_total_steps_back_then_it_is_held_off_until_it_lasts():
     """One dip is no reset; three cycles of it are, and it is counted."""
-    assert judge_all(TOTAL, 0.0, 0.0, 0.0, 0.1 * KWH) == [ACCEPTED, HELD_OFF, HELD_OFF, RESET, ACCEPTED]
+    low = 0.1 * KWH
+    assert judge_all(TOTAL, low, low, low, 2 * low) == [ACCEPTED, HELD_OFF, HELD_OFF, RESET, ACCEPTED]
+
+
+def test_judge_when_a_total_falls_to_nought_then_it_is_never_believed():
+    """A device that says 0 for hours after thousands of kWh is starting up or broken, not new."""
+    assert judge_all(TOTAL, *[0.0] * 50, TOTAL + KWH) == [ACCEPTED, *[HELD_OFF] * 50, ACCEPTED]
 
 
 @pytest.mark.parametrize("dip", [0.0, 1.0, TOTAL - 1.0])
@@ -83,7 +89,7 @@ def test_judge_when_a_held_total_grows_as_it_may_then_it_lasts():
 
 def test_judge_when_a_reset_was_accepted_then_the_old_total_is_a_jump():
     """After a reset, the total before it has to last as well."""
-    assert judge_all(TOTAL, 0.0, 0.0, 0.0, TOTAL, TOTAL, TOTAL) == [
+    assert judge_all(TOTAL, KWH, KWH, KWH, TOTAL, TOTAL, TOTAL) == [
         ACCEPTED, HELD_OFF, HELD_OFF, RESET, HELD_OFF, HELD_OFF, ACCEPTED,
     ]  # fmt: skip
 

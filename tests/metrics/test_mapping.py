@@ -547,9 +547,20 @@ def test_update_when_a_battery_is_added_later_then_it_is_shown():
     assert shown == {("battery_voltage_volts", ()): 261.3, ("battery_state_of_charge_ratio", ()): 0.795}
 
 
-def test_update_when_a_battery_device_shows_noughts_then_they_are_shown():
+def test_update_when_a_battery_device_shows_a_few_noughts_then_they_are_shown():
     """Only `real_battery` is answered by inverters that have none."""
-    assert Plant(device("B", 44)).refresh(*ZEROS)["battery_voltage_volts", ()] == 0.0
+    assert Plant(device("B", 44)).refresh(*ZEROS[:3])["battery_voltage_volts", ()] == 0.0
+
+
+def test_update_when_every_number_of_a_device_is_nought_then_none_is_shown():
+    """Voltages and temperatures of 0 all at once are a device that is starting up; its state is shown."""
+    plant = Plant()
+    keys = ("TOTAL_DCPOWER", "BUS_VOLTAGE", "GRID_FREQUENCY", "AIR_TEM_INSIDE_MACHINE", "UB")
+    units = ("kW", "V", "Hz", "℃", "V")
+    shown = plant.refresh(*map(reading, keys, ["0.0"] * 5, units), reading("X_1", "0"))
+    assert shown == {}
+    assert plant.view.errors == {Reason.IMPLAUSIBLE: 1}
+    assert len(plant.refresh(*map(reading, keys, ["0.0"] * 4 + ["1"], units))) == 5
 
 
 # Totals ----------------------------------------------------------------------------------------------
@@ -564,8 +575,8 @@ def total(value: str) -> Reading:
 def test_update_when_a_total_steps_back_then_it_is_absent_until_it_lasts():
     """Held off and counted, then accepted and counted as a reset."""
     plant = Plant()
-    shown = [plant.refresh(total(value)).get(TOTAL) for value in ("1000", "0", "0", "0", "0.5")]
-    assert shown == [3.6e9, None, None, 0.0, 1.8e6]
+    shown = [plant.refresh(total(value)).get(TOTAL) for value in ("1000", "1", "1", "1", "1.5")]
+    assert shown == [3.6e9, None, None, 3.6e6, 5.4e6]
     assert plant.view.errors == {Reason.IMPLAUSIBLE: 2}
     assert plant.view.resets == {("A", "winet2_pv_energy_joules_total"): 1}
 
@@ -605,7 +616,7 @@ def test_update_when_running_time_steps_back_then_it_is_not_judged():
 def test_update_when_a_device_leaves_the_list_then_it_is_gone_and_its_resets_stay_counted():
     """A counter of ours does not go back because a device went."""
     plant = Plant(device("A"), device("B"))
-    for value in ("1000", "0", "0", "0"):
+    for value in ("1000", "1", "1", "1"):
         plant.refresh(total(value), of="A")
     plant.devices = (device("B"),)
     plant.refresh(of="B")

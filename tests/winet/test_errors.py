@@ -20,7 +20,9 @@ KINDS = [kind for kind in ALL if kind not in BRANCHES]
 
 SHARED = {
     Reason.SESSION_EXPIRED: {errors.SessionExpired, errors.TokenExpired, errors.NotAuthorized},
-    Reason.LOGIN_REQUIRED: {errors.LoginRequired, errors.CredentialsWithheld},
+    Reason.LOGIN_REQUIRED: {errors.LoginRequired, errors.CredentialsWithheld, errors.PasswordUnreadable},
+    Reason.TLS: {errors.TlsFailed, errors.CaFileUnreadable},
+    Reason.GARBLED: {errors.Garbled, errors.Flooded},
 }
 
 

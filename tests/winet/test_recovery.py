@@ -108,13 +108,14 @@ def test_pause_after_when_others_answered_then_the_back_off_does_not_grow():
 @pytest.mark.parametrize(
     "complete_at, failed_at, forgotten",
     [
-        (None, 1000.0, False),
-        (100.0, 100.0, False),
-        (100.0, 159.9, False),
-        (100.0, 160.0, True),
-        (100.0, 1000.0, True),
+        ([], 1000.0, False),
+        ([100.0], 100.0, False),
+        ([100.0], 1000.0, False),
+        ([100.0, 159.9], 1000.0, False),
+        ([100.0, 160.0], 160.0, True),
+        ([100.0, 500.0], 1000.0, True),
     ],
-    ids=["never complete", "at once", "just short", "a minute", "long"],
+    ids=["never complete", "at once", "one and then silence", "just short", "a minute", "long"],
 )
 def test_pause_after_when_a_session_was_healthy_then_failures_are_forgotten(
     complete_at, failed_at, forgotten
@@ -124,8 +125,8 @@ def test_pause_after_when_a_session_was_healthy_then_failures_are_forgotten(
     for _ in range(6):
         made.pause_after(lost(), 0.0)
     made.online(50.0)
-    if complete_at is not None:
-        made.complete_snapshot(complete_at)
+    for moment in complete_at:
+        made.complete_snapshot(moment)
     assert made.pause_after(lost(), failed_at).seconds == (2.0 if forgotten else 65.0)
 
 
@@ -146,6 +147,27 @@ def test_complete_snapshot_when_the_line_fails_between_then_minutes_are_not_adde
     made.pause_after(lost(), 40.0)
     made.complete_snapshot(50.0)
     assert made.pause_after(lost(), 90.0).seconds == 3.0
+
+
+def test_fruitless_cycle_when_it_comes_between_then_the_minute_begins_anew():
+    """Silence in the middle is no health."""
+    made = recovery()
+    made.pause_after(lost(), 0.0)
+    made.complete_snapshot(10.0)
+    made.fruitless_cycle()
+    made.complete_snapshot(75.0)
+    assert made.pause_after(lost(), 80.0).seconds == 3.0
+
+
+def test_online_when_it_comes_after_a_drop_then_the_undisturbed_time_goes_on():
+    """A dropped line is no take-over: what counts is the time since we came back to the gateway."""
+    made = recovery()
+    made.online(0.0)
+    made.pause_after(errors.UserLimit("x"), 10.0)
+    made.online(400.0)
+    made.pause_after(lost(), 12 * HOUR)
+    made.online(12 * HOUR + 5.0)
+    assert made.pause_after(errors.UserLimit("x"), 12 * HOUR + 60.0).seconds == 300.0
 
 
 def test_online_when_a_login_goes_well_then_failures_are_not_forgotten():
@@ -221,6 +243,15 @@ def test_complete_snapshot_when_it_follows_then_the_next_expiry_is_a_new_one():
     for now in (0.0, 1000.0, 2000.0):
         assert made.pause_after(errors.TokenExpired("x"), now).seconds == 0.0
         made.complete_snapshot(now + 10.0)
+        made.complete_snapshot(now + 70.0)
+
+
+def test_pause_after_when_tokens_expire_within_the_minute_then_it_backs_off():
+    """One good cycle between two expiries is no excuse for a login every few seconds."""
+    made = recovery()
+    made.pause_after(errors.TokenExpired("x"), 0.0)
+    made.complete_snapshot(10.0)
+    assert made.pause_after(errors.TokenExpired("x"), 15.0).state is State.BACKING_OFF
 
 
 def test_online_when_only_the_login_worked_then_the_token_is_not_tried_at_once_again():

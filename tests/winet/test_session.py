@@ -178,7 +178,7 @@ async def test_session_with_an_expired_token_logs_in_at_once_and_only_once(harne
     gateway.inject("token-expired:service=real:times=1")
     await harness.until(lambda: gateway.counts.logins == 2)
     assert ("roof", "backing_off") not in harness.states
-    await harness.cycles(2)
+    await harness.cycles(8)
     gateway.inject("token-expired:service=real:times=2")
     await harness.state("backing_off")
     assert gateway.counts.logins == 3
@@ -572,7 +572,8 @@ async def test_session_with_a_missing_password_file_says_which(harness: Harness)
         settings.targets[0], credentials=Credentials(username="user", password_file="/nowhere/at/all")
     )
     await harness.run(Config(targets=(target,)))
-    await harness.state("refused")
+    await harness.state("backing_off")
+    assert harness.errors() == {"login_required": 1}
     assert "/nowhere/at/all" in harness.pool.status("roof").error
     assert received(gateway, "login") == []
 
@@ -588,8 +589,27 @@ async def test_session_with_all_zeros_shows_no_total_and_no_battery(harness: Har
     inverter = "A2200000001"
     assert harness.values("winet2_pv_energy_joules_total") == {}
     assert harness.values("winet2_battery_state_of_charge_ratio", device=inverter) == {}
-    assert harness.value("winet2_pv_power_watts") == 0
-    assert harness.errors()["implausible"] >= 5
+    assert harness.values("winet2_pv_power_watts") == {}
+    assert harness.values("winet2_grid_frequency_hertz") == {}
+    assert harness.errors()["implausible"] >= 2
+
+
+async def test_session_with_all_zeros_for_minutes_keeps_the_totals_out_of_prometheus(
+    harness: Harness,
+) -> None:
+    """A gateway that says 0 for a while and then the truth again makes no lifetime count twice."""
+    gateway = await harness.gateway()
+    await harness.start(harness.target(gateway))
+    await harness.cycles(2)
+    before = harness.value("winet2_pv_energy_joules_total")
+    gateway.inject("all-zeros")
+    for _ in range(12):
+        await harness.cycles()
+        assert harness.values("winet2_pv_energy_joules_total") == {}
+    gateway.clear()
+    await harness.cycles()
+    assert harness.value("winet2_pv_energy_joules_total") >= before
+    assert harness.values("winet2_counter_resets_total") == {}
 
 
 @pytest.mark.parametrize("fault", ["total-steps-back", "total-spikes"])
