@@ -52,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
         "url", metavar="URL", nargs="?", default="http://127.0.0.1:10182/-/healthy"
     )
     for name in ("serve", "demo", "read", "simulate"):
-        _log_flags(subparsers[name], "warn" if name in ("read", "simulate") else "info")
+        _log_flags(subparsers[name], {"read": "error", "simulate": "warn"}.get(name, "info"))
     return parser
 
 

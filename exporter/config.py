@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,33 @@ def load(path: Path) -> Config:
         raise ConfigError(str(path), [Mistake("", f"cannot be read: {error.strerror}", 0)]) from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), [Mistake("", "is not UTF-8 text", 0)]) from None
-    return parse(text, source=str(path), folder=path.absolute().parent)
+    settings = parse(text, source=str(path), folder=path.absolute().parent)
+    missing = _missing(settings)
+    if missing:
+        raise ConfigError(str(path), missing)
+    unset = [f"the environment variable {name} is not set" for name in _unset_variables(settings)]
+    return replace(settings, warnings=(*settings.warnings, *unset)) if unset else settings
+
+
+def _missing(settings: Config) -> list[Mistake]:
+    """The files that the configuration names and that cannot be read; each once."""
+    found: dict[str, Mistake] = {}
+    for target in settings.targets:
+        account = target.credentials
+        if account is not None and account.password_file is not None:
+            try:
+                account.read_password()
+            except ValueError as error:
+                found[account.password_file] = Mistake("password_file", str(error), 0)
+        if target.ca_file is not None and not os.access(target.ca_file, os.R_OK):
+            found[target.ca_file] = Mistake("ca_file", f"cannot read {target.ca_file}", 0)
+    return list(found.values())
+
+
+def _unset_variables(settings: Config) -> list[str]:
+    accounts = (target.credentials for target in settings.targets)
+    names = {account.password_env for account in accounts if account is not None and account.password_env}
+    return sorted(name for name in names if not os.environ.get(name))
 
 
 def parse(text: str, *, source: str, folder: Path) -> Config:
@@ -162,6 +188,12 @@ def from_environment(environ: Mapping[str, str]) -> Config | None:
     for variable in ("WINET_PASSWORD", "WINET_PASSWORD_FILE"):
         if environ.get(variable) and not environ.get("WINET_USERNAME"):
             document.add(variable, "is set without WINET_USERNAME; set both or neither")
+    if environ.get("WINET_USERNAME") and not (
+        environ.get("WINET_PASSWORD") or environ.get("WINET_PASSWORD_FILE")
+    ):
+        document.add(
+            "WINET_USERNAME", "is set without WINET_PASSWORD or WINET_PASSWORD_FILE; set both or neither"
+        )
     if document.mistakes:
         raise ConfigError("environment (WINET_…)", document.mistakes)
     return Config.from_dict(checked)

@@ -33,6 +33,11 @@ TARGET_KEYS = (
     "host", "name", "credentials", "transport", "verify", "fingerprints", "ca_file", "pipeline",
     "compression", "labels", *SETTINGS,
 )  # fmt: skip
+TARGET_HINTS = {
+    "port": 'write it into host: "192.0.2.10:8082"',
+    "username": "name an account of the credentials section: credentials: default",
+    "password": "name an account of the credentials section: credentials: default",
+}
 PASSWORD_KEYS = ("password", "password_file", "password_env")
 RESERVED_LABELS = ("job", "instance", "target", "host", "transport", "verify", "firmware")
 PLAIN_PORTS = (80, 8082)
@@ -57,14 +62,19 @@ def check(document: Document, folder: Path) -> dict[str, Any]:
     general = _settings(top, {})
     for place, entry in enumerate(entries):
         path = f"targets[{place}]"
-        targets.append(_target(Section(document, path, entry, TARGET_KEYS), accounts, general, folder))
+        targets.append(
+            _target(Section(document, path, entry, TARGET_KEYS, TARGET_HINTS), accounts, general, folder)
+        )
     _check_distinct(document, targets)
-    warnings = tuple(
-        f"targets[{place}] ({target['name']}): faster than every {GENTLE_INTERVAL:g}s strains a WiNet"
+    strained = f"faster than every {GENTLE_INTERVAL:g}s strains a WiNet"
+    warnings = [
+        f"targets[{place}] ({target['name']}): {strained}"
         for place, target in enumerate(targets)
-        if target["refresh_interval"] < GENTLE_INTERVAL
-    )
-    return {"targets": targets, "warnings": warnings}
+        if target["refresh_interval"] < min(GENTLE_INTERVAL, general["refresh_interval"])
+    ]
+    if general["refresh_interval"] < GENTLE_INTERVAL:
+        warnings.insert(0, f"refresh_interval: {strained}")
+    return {"targets": targets, "warnings": tuple(warnings)}
 
 
 def _accounts(document: Document, top: Section, folder: Path) -> dict[str, dict[str, Any]]:
@@ -205,7 +215,7 @@ def host_and_port(value: Any) -> tuple[str, int | None]:
         raise ValueError("must be a name or address with an optional :port, such as 192.0.2.10, and no URL")
     port: int | None = None
     try:
-        return str(ipaddress.ip_address(host)), None
+        return plain_address(host), None
     except ValueError:
         pass
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]+))?", host)
@@ -220,7 +230,7 @@ def host_and_port(value: Any) -> tuple[str, int | None]:
     name = match[1].lower()
     if name.startswith("["):
         try:
-            return str(ipaddress.IPv6Address(name[1:-1])), port
+            return plain_address(name[1:-1]), port
         except ValueError:
             raise ValueError(f"{name} is no IPv6 address") from None
     if re.fullmatch(r"[0-9.]+", name):
@@ -232,7 +242,14 @@ def host_and_port(value: Any) -> tuple[str, int | None]:
         re.fullmatch(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", part) for part in name.rstrip(".").split(".")
     ):
         raise ValueError(f'"{host}" is no host name')
-    return name, port
+    return name.rstrip("."), port
+
+
+def plain_address(text: str) -> str:
+    """An address in its one usual writing; an IPv4 address inside an IPv6 one is that IPv4 address."""
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def fingerprint_list(value: Any) -> tuple[str, ...]:

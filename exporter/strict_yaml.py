@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import yaml
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 # what PyYAML's constructors raise on odd scalars such as `!!int ""` or hours without end
 _CONSTRUCTION_FAILURES = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one, where PyYAML has it
+MOST_NODES = 500_000  # a configuration of 20,000 targets has fewer
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -39,19 +42,17 @@ class Document:
         self.value: Any = None
         self.mistakes: list[Mistake] = []
         self._lines: dict[str, int] = {}
+        self._nodes = 0
         try:
-            loader = yaml.SafeLoader(text)
             try:
-                node = loader.get_single_node()
-                if node is not None:
-                    self._walk(node, "", set())
-                    self.value = loader.construct_document(node)
-            finally:
-                loader.dispose()
+                self._load(text, LOADER)
+            except yaml.YAMLError:
+                self._load(text, yaml.SafeLoader)  # the slow one knows better where a mistake is
         except yaml.MarkedYAMLError as error:
+            self.value = None
             mark = error.problem_mark or error.context_mark
             # PyYAML quotes what it found, which may be a password that was not put in quotes
-            problem = re.sub(r"'.*'", "…", error.problem or error.context or "cannot be read")
+            problem = re.sub(r"'.*'|\".*\"", "…", error.problem or error.context or "cannot be read")
             self.mistakes.append(Mistake("", f"not valid YAML: {problem}", mark.line + 1 if mark else 0))
         except (yaml.YAMLError, *_CONSTRUCTION_FAILURES) as error:
             self.value = None
@@ -59,7 +60,21 @@ class Document:
                 Mistake("", f"not valid YAML: a value cannot be read ({type(error).__name__})", 0)
             )
 
+    def _load(self, text: str, make: Any) -> None:
+        self.value, self._lines, self._nodes, self.mistakes = None, {}, 0, []
+        loader = make(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                self._walk(node, "", set())
+                self.value = loader.construct_document(node)
+        finally:
+            loader.dispose()
+
     def _walk(self, node: yaml.Node, path: str, above: set[int]) -> None:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            raise ValueError("too many values; aliases multiply them")
         self._lines.setdefault(path, node.start_mark.line + 1)
         if id(node) in above:
             raise ValueError("an alias that holds itself")
@@ -85,7 +100,14 @@ class Document:
 class Section:
     """One mapping of the document while it is taken apart key by key."""
 
-    def __init__(self, document: Document, path: str, value: Any, known: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        path: str,
+        value: Any,
+        known: tuple[str, ...],
+        hints: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.document = document
         self.path = path
         self._values: Mapping[str, Any] = {}
@@ -97,6 +119,7 @@ class Section:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
+                hint = hints.get(str(key), hint)
                 document.add(self.at(str(key)), f"is not a known key; {hint}")
 
     def at(self, key: str) -> str:

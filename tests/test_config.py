@@ -143,7 +143,7 @@ def test_parse_when_a_target_has_a_setting_of_its_own_then_only_it_differs(
         ("192.0.2.10:443", "192.0.2.10", 443),
         ("Roof.Example", "roof.example", None),
         ("roof_1:8082", "roof_1", 8082),
-        ("roof.example.", "roof.example.", None),
+        ("roof.example.", "roof.example", None),
         ("2001:db8::1", "2001:db8::1", None),
         ("2001:0DB8:0:0::0001", "2001:db8::1", None),
         ("[2001:db8::1]", "2001:db8::1", None),
@@ -223,7 +223,15 @@ def test_parse_when_the_interval_is_short_then_it_is_allowed_with_a_warning(inte
     """Faster than every 10 s is unwise, not forbidden."""
     warnings = read(f"refresh_interval: {interval}\ntargets: [{{host: a, name: roof}}]").warnings
     assert len(warnings) == times
-    assert all("targets[0] (roof)" in warning for warning in warnings)
+    assert all(warning.startswith("refresh_interval: ") for warning in warnings)
+
+
+def test_parse_when_one_target_is_faster_than_the_others_then_the_warning_names_it():
+    """A general setting is warned of once, a target's own by its place and name."""
+    text = "refresh_interval: 8s\ntargets: [{host: a}, {host: b, name: roof, refresh_interval: 6s}]"
+    general, own = read(text).warnings
+    assert general.startswith("refresh_interval: ")
+    assert own.startswith("targets[1] (roof): ")
 
 
 def test_parse_when_one_gateway_has_two_ports_then_they_are_two_targets():
@@ -760,8 +768,52 @@ def test_read_password_when_the_variable_is_missing_then_the_error_names_it(monk
 def test_load_when_the_file_is_sound_then_relative_paths_start_beside_it(tmp_path):
     """`load` is `parse` of a file, with its folder."""
     file = tmp_path / "winet.yml"
+    (tmp_path / "ca.pem").touch()
     file.write_text("targets: [{host: a, ca_file: ca.pem}]")
     assert config.load(file).targets[0].ca_file == str(tmp_path / "ca.pem")
+
+
+def test_load_when_files_it_names_are_missing_then_each_is_a_mistake(tmp_path, monkeypatch):
+    """What could not work when it runs is told when it is checked; a variable may come later."""
+    monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
+    file = tmp_path / "winet.yml"
+    file.write_text(
+        "credentials:\n  a: {username: u, password_file: pw}\n"
+        "  b: {username: u, password_env: NO_SUCH_VARIABLE}\n"
+        "targets: [{host: a, credentials: a, ca_file: ca.pem}, {host: b, credentials: b}]"
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert [mistake.path for mistake in caught.value.mistakes] == ["password_file", "ca_file"]
+    (tmp_path / "pw").write_text("pw")
+    (tmp_path / "ca.pem").touch()
+    assert config.load(file).warnings == ("the environment variable NO_SUCH_VARIABLE is not set",)
+
+
+def test_read_password_when_the_file_is_a_pipe_then_it_is_refused(tmp_path):
+    """A pipe without a writer would hold up the end of the program."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="no regular file"):
+        Credentials(username="u", password_file=str(tmp_path / "pipe")).read_password()
+
+
+@pytest.mark.parametrize(
+    "one, other", [("a.local", "a.local."), ("192.0.2.1", '"::ffff:192.0.2.1"'), ("A.local", "a.local")]
+)
+def test_parse_when_one_gateway_is_written_in_two_ways_then_it_is_found_out(one, other):
+    """Two sockets to one gateway would throw each other out."""
+    assert (
+        "is the same gateway"
+        in mistakes(f"targets: [{{host: {one}, name: x}}, {{host: {other}, name: y}}]")[0].message
+    )
+
+
+def test_parse_when_aliases_multiply_then_it_ends():
+    """Half a kilobyte must not become a day's work."""
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+    )
+    assert mistakes(bomb)
 
 
 def test_load_when_the_file_is_missing_then_the_error_says_so(tmp_path):
@@ -837,5 +889,5 @@ def test_from_environment_when_values_are_wrong_then_all_are_named():
 def test_from_environment_when_called_then_the_environment_is_left_as_it_was():
     """Reading is reading."""
     before = dict(os.environ)
-    config.from_environment({"WINET_HOST": "a", "WINET_USERNAME": "u"})
+    config.from_environment({"WINET_HOST": "a", "WINET_USERNAME": "u", "WINET_PASSWORD": "p"})
     assert dict(os.environ) == before

@@ -24,7 +24,7 @@ DEFAULT_ADDRESS = Address("127.0.0.1", 10182)
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
-        if arguments.speed <= 0:
+        if not 0 < arguments.speed < float("inf"):
             raise ValueError("--speed must be more than 0")
         addresses = [parse_address(text) for text in arguments.listen or []] or [_free(DEFAULT_ADDRESS)]
         check_path(arguments.telemetry_path)

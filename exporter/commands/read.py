@@ -30,10 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"winet-exporter read: {error}", file=sys.stderr)
         return 2
     if target.credentials is not None:
-        print(f"Logging in at {target.host}; whoever else is logged in there is thrown out.", file=sys.stderr)
+        print(
+            f"Logging in at {arguments.host}; whoever else is logged in there is thrown out.", file=sys.stderr
+        )
     else:
         print(
-            f"Reading {target.host}; if it asks for a login, whoever else is logged in is thrown out.",
+            f"Reading {arguments.host}; if it asks for a login, whoever else is logged in is thrown out.",
             file=sys.stderr,
         )
     snapshot, status = asyncio.run(read_once(target))
@@ -46,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(target, snapshot, known), indent=2, ensure_ascii=False))
     else:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ℃ shows the rest
         print("\n\n".join(as_table(report, known) for report in snapshot.devices))
     return 0
 
@@ -53,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 def find_target(arguments: argparse.Namespace) -> config.Target:
     """The target that the flags describe, or the configured one of that name or host."""
     if arguments.config_file is not None:
+        flags = ("username", "password_file", "transport", "verify", "fingerprint")
+        given = [f"--{flag.replace('_', '-')}" for flag in flags if getattr(arguments, flag) is not None]
+        if given:
+            raise ValueError(f"{', '.join(given)} and --config.file exclude each other: the file says it all")
         for target in config.load(Path(arguments.config_file)).targets:
             if arguments.host in (target.name, target.host):
                 return target
@@ -69,6 +77,8 @@ def find_target(arguments: argparse.Namespace) -> config.Target:
 
 
 def _account(arguments: argparse.Namespace) -> config.Credentials | None:
+    if arguments.username is None:
+        arguments.username = os.environ.get("WINET_USERNAME") or None
     if arguments.username is None:
         if arguments.password_file is not None:
             raise ValueError("--password-file needs --username")
@@ -114,12 +124,22 @@ def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str
             if source is not None:
                 label = f'{{{source.family.labels[-1]}="{source.label_value}"}}' if source.label_value else ""
                 metric = source.family.name + label
-            yield service, key, value, unit, metric
+            yield service, shown(key), shown(value), shown(unit), metric
         for entry in answer.inputs:
             kind = next((kind for kind in known.direct if kind.pattern.fullmatch(entry.name)), None)
-            metrics = (kind.voltage.name, kind.current.name) if kind else ("", "")
-            yield service, entry.name, entry.voltage, entry.voltage_unit, metrics[0]
-            yield service, entry.name, entry.current, entry.current_unit, metrics[1]
+            metrics = ("", "")
+            if kind is not None:
+                match = kind.pattern.fullmatch(entry.name)
+                label = f'{{{kind.voltage.labels[-1]}="{int(match[1]) if match else ""}"}}'
+                metrics = (kind.voltage.name + label, kind.current.name + label)
+            name = shown(entry.name)
+            yield service, name, shown(entry.voltage), shown(entry.voltage_unit), metrics[0]
+            yield service, name, shown(entry.current), shown(entry.current_unit), metrics[1]
+
+
+def shown(text: str) -> str:
+    """Text of a gateway, fit for a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def as_table(report: DeviceReport, known: Catalogue) -> str:

@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 def load_config(path: str | None) -> config.Config:
     """The configuration of the file or the environment. Raises `ConfigError`; `ValueError` for neither."""
     if path is not None:
+        if os.environ.get("WINET_HOST"):
+            log.warning("WINET_HOST is ignored, for there is a configuration file")
         return config.load(Path(path))
     settings = config.from_environment(os.environ)
     if settings is None:

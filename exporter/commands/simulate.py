@@ -18,8 +18,10 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(profile_names()))
         return 0
     try:
-        if arguments.speed <= 0:
+        if not 0 < arguments.speed < float("inf"):
             raise ValueError("--speed must be more than 0")
+        if not 0 <= arguments.port <= 65535:
+            raise ValueError("--port must be from 0 to 65535")
         gateway = SimulatedGateway(
             load_profile(arguments.profile),
             host=arguments.host,

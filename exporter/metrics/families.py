@@ -41,7 +41,10 @@ DURATION = _gauge("refresh_duration_seconds", "How long the newest refresh that 
 REFRESHES = _counter("refreshes", "Refresh cycles ended.")
 REFRESH_FAILURES = _counter("refresh_failures", "Refresh cycles that brought no reading.")
 DEVICES = _gauge("devices", "Devices the gateway lists.")
-UNMAPPED = _gauge("unmapped_readings", "Keys that the catalogue has no entry for.")
+UNMAPPED = _gauge(
+    "unmapped_readings",
+    "Keys that the catalogue has no entry for; the numbers among them are winet2_reading.",
+)
 CERTIFICATE_EXPIRY = _gauge(
     "gateway_certificate_expiry_timestamp_seconds", "When the certificate that the gateway showed ends."
 )

@@ -53,13 +53,17 @@ def _row(status: TargetStatus, now: float) -> str:
     wait = ""
     if status.retry_at is not None and status.retry_at > now:
         wait = f"<br><small>next try in {_span(status.retry_at - now)}</small>"
-    devices = "" if status.device_count is None else str(status.device_count)
+    count = status.device_count
+    devices = "" if count is None else f"{count} device{'s' if count != 1 else ''}"
+    down = ""
+    if status.failing_since is not None and status.state is not State.ONLINE:
+        down = f"<br><small>down for {_span(now - status.failing_since)}</small>"
     age = f"<small>for {_span(now - status.since)}</small>"
     advice = f"<br><small>{escape(status.advice)}</small>" if status.error and status.advice else ""
     return (
         f"<tr><td><b>{escape(status.info.name)}</b><br><small>{escape(status.info.host)} "
         f"{escape(status.info.transport)}</small></td>"
-        f'<td><span class="{kind}">{escape(state)}</span> {age}{wait}</td>'
+        f'<td><span class="{kind}">{escape(state)}</span> {age}{down}{wait}</td>'
         f"<td>{devices}</td><td>{escape(status.error)}{advice}</td></tr>"
     )
 

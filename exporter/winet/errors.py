@@ -147,7 +147,10 @@ class CredentialsWithheld(LoginRequired):
 
 class LoginRefused(AccessError):
     reason = Reason.LOGIN_REFUSED
-    advice = "Check user name and password; the next try waits, for each wrong one can lock the account."
+    advice = (
+        "Check user name and password, then restart the exporter; by itself it waits, for each wrong "
+        "password can lock the account."
+    )
 
 
 class AccountLocked(AccessError):

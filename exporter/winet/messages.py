@@ -170,7 +170,9 @@ def login_failure(reply: Reply) -> errors.WinetError | None:
     if "login timeout" in reply.message.lower():
         return errors.SessionExpired("the gateway says “login timeout”")
     error = failure(reply._replace(message=""), logged_in=False)  # the text might repeat the password
-    if error is None or isinstance(error, errors.SessionError | errors.Busy | errors.AccountLocked):
+    if isinstance(error, errors.AccountLocked):
+        return errors.AccountLocked(f"the account is locked (code {reply.code})")
+    if error is None or isinstance(error, errors.SessionError | errors.Busy):
         return error
     return errors.LoginRefused(f"the login was refused with code {reply.code}")
 

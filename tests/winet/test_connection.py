@@ -283,3 +283,88 @@ async def test_close_of_a_chatty_peer_ends_within_its_limit(peer: Peer) -> None:
     connection = await peer.connect(script)
     await connection.close()
     await peer.ended.wait()
+
+
+async def test_ask_again_when_a_second_reply_is_waiting_spoils_the_line(peer: Peer) -> None:
+    """A reply sent twice would be taken for the next device's, and shift all behind it."""
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.receive_str()
+        await socket.send_str(reply())
+        await socket.send_str(reply())
+        await socket.receive()
+
+    connection = await peer.connect(script)
+    await connection.ask("real", "{}")
+    with pytest.raises(errors.Garbled, match="two replies"):
+        await connection.ask("real", "{}")
+    assert peer.counters.messages_sent == 1
+
+
+async def test_listen_to_a_flood_gives_up_and_lets_others_live(peer: Peer) -> None:
+    """Endless small messages end the line, and the loop goes round meanwhile."""
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        try:
+            for _ in range(10_000):
+                await socket.send_str("{}")
+        except (ConnectionError, aiohttp.ClientError):
+            pass
+
+    connection = await peer.connect(script)
+    with pytest.raises(errors.Flooded):
+        await connection.listen()
+    assert peer.counters.messages_received <= 300
+
+
+async def test_secrets_that_a_reply_repeats_are_hidden_before_anybody_reads_them(peer: Peer) -> None:
+    """A password in a message, a name or a key never reaches what is made of it."""
+    password = 'pa"ss wörd'
+    echo = reply(list=[{"data_name": password, "data_value": "1", "data_unit": "tok-en-1"}])
+    connection = await peer.connect(says(echo))
+    connection.conceal(password)
+    connection.conceal("tok-en-1")
+    connection.conceal("x")  # too short to be told from anything else
+    shown = str(await connection.ask("real", "{}"))
+    assert "wörd" not in shown
+    assert "tok-en-1" not in shown
+    assert shown.count("(hidden)") == 2
+
+
+async def write_until_stuck(send: Callable[[], Awaitable[None]]) -> None:
+    """Hand over frames until the peer, which reads none, lets no more in."""
+    async with asyncio.timeout(0.2):
+        while True:
+            await send()
+
+
+async def test_close_of_a_peer_that_does_not_read_leaves_no_socket(peer: Peer) -> None:
+    """What it was sent and never read does not keep the connection open."""
+    held = asyncio.Event()
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await held.wait()
+
+    connection = await peer.connect(script)
+    raw = connection._socket.get_extra_info("socket")
+    with pytest.raises((TimeoutError, errors.ConnectionLost)):
+        await write_until_stuck(lambda: connection._hand_over(connection._socket.send_str("x" * 1_000_000)))
+    await connection.close()
+    for _ in range(3):
+        await asyncio.sleep(0)  # the turns of the loop that a closed socket takes to be let go
+    assert raw.fileno() == -1
+    held.set()
+
+
+async def test_pong_to_a_peer_that_does_not_read_is_a_lost_line(peer: Peer) -> None:
+    """A cancelled write leaves aiohttp waiting on a cancelled future: that is no cancel of ours."""
+    held = asyncio.Event()
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await held.wait()
+
+    connection = await peer.connect(script)
+    for _ in range(3):
+        with pytest.raises((TimeoutError, errors.ConnectionLost)):
+            await write_until_stuck(lambda: connection._hand_over(connection._socket.pong(b"x" * 120)))
+    held.set()

@@ -768,3 +768,76 @@ async def test_session_with_entries_that_cannot_be_used_counts_and_keeps_the_res
     assert harness.value("winet2_device_up", device="dev_id:2") == 1
     assert harness.value("winet2_device_up", device="A2200000001") == 1
     assert harness.value("winet2_devices") == 2
+
+
+async def test_session_without_a_new_device_list_asks_nothing_by_old_ids(harness: Harness) -> None:
+    """After a reconnect ids may mean other devices: until they are listed anew, nobody is asked."""
+    gateway = await harness.gateway()
+    await harness.start(harness.target(gateway))
+    await harness.cycles(2)
+    gateway.inject("code:code=201:service=devicelist")
+    gateway.inject("drop:service=real:times=1")
+    await harness.until(lambda: gateway.counts.upgrades == 2)
+    before = len(received(gateway, "real"))
+    await harness.cycles(2)
+    assert len(received(gateway, "real")) == before
+    gateway.clear()
+    await harness.until(lambda: len(received(gateway, "real")) > before)
+
+
+async def test_session_refused_a_reading_for_want_of_a_login_tries_the_factory_account(
+    harness: Harness,
+) -> None:
+    """A gateway that lists freely and reads only after a login gets one at the next connection."""
+    gateway = await harness.gateway(OLD, faults=["code:code=401:service=real:times=1"])
+    await harness.start(harness.target(gateway))
+    await harness.state("backing_off")
+    await harness.cycles()
+    assert len(received(gateway, "login")) == 1
+    assert harness.value("winet2_up") == 1
+
+
+async def test_session_whose_factory_login_was_cut_off_may_try_it_again(harness: Harness) -> None:
+    """A dropped line is no refusal."""
+    gateway = await harness.gateway(STRING, faults=["drop:service=login:times=1"])
+    await harness.start({k: v for k, v in harness.target(gateway).items() if k != "credentials"})
+    await harness.cycles()
+    assert gateway.counts.upgrades == 2
+    assert harness.value("winet2_up") == 1
+
+
+async def test_session_stopped_while_it_opens_begins_nothing_new(harness: Harness) -> None:
+    """After the end was asked for, nobody is thrown out by a login."""
+    gateway = await harness.gateway(STRING, faults=["slow:seconds=1:service=connect"])
+    await harness.start(harness.target(gateway))
+    await gateway.until(lambda: gateway.counts.messages_received == 1)
+    await harness.stop()
+    await gateway.until(lambda: gateway.counts.sockets_open == 0)
+    assert received(gateway, "login") == []
+
+
+async def test_session_with_equal_serials_keeps_them_apart_whatever_the_order(harness: Harness) -> None:
+    """The order of the list may change; which of two equal serial numbers is which may not."""
+    profile = load_profile(OLD)
+    inverter, battery = profile.devices
+    twin = replace(battery, item={**battery.item, "dev_sn": inverter.item["dev_sn"]})
+    for devices in ((inverter, twin), (twin, inverter)):
+        gateway = await harness.gateway(replace(profile, devices=devices))
+        await harness.start(harness.target(gateway))
+        await harness.cycles()
+        assert harness.value("winet2_device_info", device="A2200000001", kind="hybrid") == 1
+        assert harness.value("winet2_device_info", device="A2200000001#2", kind="battery") == 1
+        await harness.stop()
+
+
+async def test_session_with_thousands_of_devices_takes_a_bounded_number(harness: Harness) -> None:
+    """A mad gateway costs itself, not the others."""
+    profile = load_profile(OLD)
+    inverter, _ = profile.devices
+    many = tuple(replace(inverter, item={**inverter.item, "dev_id": n}) for n in range(1, 2001))
+    gateway = await harness.gateway(replace(profile, devices=many))
+    await harness.start(harness.target(gateway))
+    await harness.state("online")
+    await harness.until(lambda: harness.pool.status("roof").device_count is not None)
+    assert harness.pool.status("roof").device_count == 64
+    assert harness.errors()["invalid_device"] == 1
