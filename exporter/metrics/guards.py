@@ -57,6 +57,11 @@ class TotalGuard:
         self._accept(value, at)
         return Verdict.RESET if went_back else Verdict.ACCEPTED
 
+    def confirm(self, at: float) -> None:
+        """The value that was accepted last has been read again."""
+        self._at = at
+        self._held, self._held_times = None, 0
+
     def _accept(self, value: float, at: float) -> None:
         self._value, self._at = value, at
         self._held, self._held_times = None, 0

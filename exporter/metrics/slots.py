@@ -117,6 +117,9 @@ class Total(Mapped):
         self._resets = resets
 
     def take(self, value: str, unit: str, at: float) -> None:
+        if self.samples and value == self.value and unit == self.unit:
+            self._guard.confirm(at)
+            return
         super().take(value, unit, at)
         for sample in self.samples:
             verdict = self._guard.judge(sample.value, at)
@@ -133,6 +136,11 @@ class States:
         self._family = family
         self._known = known
         self._new: list[str] = []
+
+    @property
+    def known(self) -> int:
+        """How many states there are to show."""
+        return len(self._new)
 
     def samples(self, value: str) -> tuple[tuple[Sample, ...], tuple[Reason, ...]]:
         """One sample a state, so that a graph can show each: 1 for the present one, 0 for the others."""
@@ -152,7 +160,7 @@ class States:
 class State(Slot):
     """A key whose value is the name of a state."""
 
-    __slots__ = ("_owners", "_states", "_token")
+    __slots__ = ("_owners", "_shown", "_states", "_token")
 
     steady = False  # another key's value may have added a state
     is_state = True
@@ -161,13 +169,18 @@ class State(Slot):
         super().__init__(token[1])
         self._token = token
         self._states = states
+        self._shown = -1
         self._owners = owners
 
     def take(self, value: str, unit: str, at: float) -> None:
+        if value == self.value and self._shown == self._states.known and not self.reasons:
+            return
+        self.value = value
         self.samples, self.reasons = (), ()
         if units.has_value(value):
             if self._owners.setdefault("state", self._token[0]) is self._token[0]:
                 self.samples, self.reasons = self._states.samples(value)
+                self._shown = self._states.known
             else:
                 self.reasons = (Reason.DUPLICATE,)
 

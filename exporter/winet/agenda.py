@@ -53,10 +53,12 @@ class Agenda:
         self._charges: dict[tuple[str, Service], Charge] = {}
         self._unsupported: set[tuple[str, Service]] = set()
         self._left_alone: set[str] = set()
+        self._questions: list[Question] | None = None  # all that may be asked; made anew after a change
 
     def devices_listed(self, devices: Iterable[Device]) -> None:
         """Take over a new device list; an empty one while there is none yet keeps what was learned."""
         self._devices = tuple(devices)
+        self._questions = None
         listed = {device.identity for device in self._devices}
         if listed:
             self._charges = {key: charge for key, charge in self._charges.items() if key[0] in listed}
@@ -65,16 +67,21 @@ class Agenda:
     def connected(self) -> None:
         """A new session: what a device refused in the last one may be asked once more."""
         self._unsupported.clear()
+        self._questions = None
 
     def due(self, now: float) -> list[Question]:
         """The questions of this cycle. Charged ones come last; listed devices never make none."""
-        questions = [
-            Question(device, service)
-            for device in self._devices
-            if device.identity not in self._left_alone
-            for service in SERVICES.get(device.dev_type, ACCESSORY)
-            if (device.identity, service) not in self._unsupported
-        ]
+        if self._questions is None:
+            self._questions = [
+                Question(device, service)
+                for device in self._devices
+                if device.identity not in self._left_alone
+                for service in SERVICES.get(device.dev_type, ACCESSORY)
+                if (device.identity, service) not in self._unsupported
+            ]
+        questions = self._questions
+        if not self._charges:
+            return questions
         sound = [question for question in questions if question.key not in self._charges]
         charged = [question for question in questions if question.key in self._charges]
         charged.sort(key=lambda question: self._charges[question.key].not_before)
@@ -85,7 +92,8 @@ class Agenda:
 
     def answered(self, question: Question) -> None:
         """The device answered, with whatever code."""
-        self._charges.pop(question.key, None)
+        if self._charges:
+            self._charges.pop(question.key, None)
 
     def silent(self, question: Question, now: float) -> None:
         """The question brought no usable answer and cost the line."""
@@ -97,6 +105,7 @@ class Agenda:
 
     def refused(self, question: Question, error: errors.AnswerError) -> None:
         """The device has no such service: not in this session, and not again for a type nobody knows."""
+        self._questions = None
         if question.device.dev_type not in SERVICES and isinstance(
             error, errors.Unsupported | errors.Rejected
         ):

@@ -56,7 +56,7 @@ class Cycle:
         self._list_due = 0.0
         self._fruitless = 0
         self._logged_in = False
-        self._under_way: dict[Service, Question] = {}
+        self._under_way: dict[str, Question] = {}
         self._refusals: list[errors.AnswerError] = []
         self._requests: dict[tuple[Service, str], str] = {}
         self._requests_token = ""
@@ -129,7 +129,7 @@ class Cycle:
     async def _ask_all(self, connection: Connection, token: str) -> None:
         """Ask what is due, unless the gateway asks for a rest."""
         for group in self._groups(self._agenda.due(self._clock())):
-            self._under_way = {question.service: question for question in group}
+            self._under_way = {question.service.value: question for question in group}
             self._refusals = []
             requests = {question.service.value: self._request(token, question) for question in group}
             await connection.ask_all(requests, self._take)
@@ -153,7 +153,7 @@ class Cycle:
 
     def _take(self, service: str, reply: Reply) -> None:
         """Keep what a reply brought, or note its refusal. Raises what ends the session."""
-        question = self._under_way[Service(service)]
+        question = self._under_way[service]
         self._agenda.answered(question)
         error = messages.failure(reply, logged_in=self._logged_in) or self._keep(question, reply)
         if error is None:
@@ -184,7 +184,7 @@ class Cycle:
 
     def _charge(self, error: errors.NoAnswer | errors.Garbled) -> Question | None:
         """Hold the question that was under way to account for the lost line."""
-        question = self._under_way.get(Service(error.service)) if error.service in list(Service) else None
+        question = self._under_way.get(error.service)
         if question is not None:
             self._agenda.silent(question, self._clock())
         return question

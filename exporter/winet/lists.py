@@ -165,11 +165,15 @@ def _odd_reading(entry: object) -> Reading | None:
 def _plain_input(entry: object) -> DirectInput | None:
     """An input of five texts, as every one was that was ever seen."""
     try:
-        fields = [entry[key] for key in DirectInput._fields]  # type: ignore[index]
+        name, volts, volt, amperes, ampere = (
+            entry["name"], entry["voltage"], entry["voltage_unit"], entry["current"], entry["current_unit"],  # type: ignore[index]
+        )  # fmt: skip
     except (KeyError, TypeError):
         return None
-    plain = all(type(field) is str and field.isprintable() for field in fields)
-    return DirectInput(*fields) if plain and 0 < len(fields[0]) <= LONGEST_TEXT else None
+    texts = type(name) is type(volts) is type(volt) is type(amperes) is type(ampere) is str
+    if not texts or not 0 < len(name) <= LONGEST_TEXT or not (volt.isprintable() and ampere.isprintable()):
+        return None
+    return DirectInput(name, volts, volt, amperes, ampere)
 
 
 def _odd_input(entry: object) -> DirectInput | None:

@@ -118,6 +118,8 @@ def decode(text: str) -> Reply:
 
 def failure(reply: Reply, *, logged_in: bool) -> errors.WinetError | None:
     """What a reply's code means for the session; None for success. Meanings are seen or reported."""
+    if reply.code == CODE_SUCCESS and reply.message == "success":
+        return None
     code, message = reply.code, clean(reply.message)
     if "login timeout" in message.lower():
         return errors.SessionExpired(f"the gateway says “{message}” (code {code})")
