@@ -88,7 +88,7 @@ class Comparison:
         """Of each round to the one beside it: what slows down the computer for a while slows down both."""
         return [ours / floor for ours, floor in zip(self.ours, self.floor, strict=True)]
 
-    def row(self, name: str, unit: str, unit_seconds: float, limit: float, floor_is: str) -> Row:
+    def row(self, name: str, unit: str, unit_seconds: float, limit: float | None, floor_is: str) -> Row:
         ratios = self.ratios
         return Row(
             name,

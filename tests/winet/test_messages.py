@@ -178,7 +178,7 @@ def test_decode_when_a_part_is_missing_or_odd_then_the_rest_is_used(text, decode
         "\ufeff{}",
         "[" * 100_000,
         '{"a":' * 100_000,
-        '{"result_code":1,"x":' + "[" * 5000 + "]" * 5000 + "}",
+        '{"result_code":1,"x":' + "[" * 400_000 + "]" * 400_000 + "}",
     ],
 )
 def test_decode_when_the_text_is_no_reply_then_it_is_garbled(text):

@@ -125,7 +125,6 @@ def test_strict_context_when_made_then_chain_and_name_are_checked():
     context = tls.strict_context(None)
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def test_strict_context_when_a_ca_file_is_given_then_only_it_is_trusted(tmp_path, certificate):
