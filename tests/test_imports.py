@@ -1,6 +1,8 @@
 """The house's rooms: what may import what, read from the source itself."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,10 @@ def test_imported_when_a_package_imports_relatively_then_the_package_is_the_base
 def test_called_when_a_task_is_made_in_any_way_then_it_is_found(source):
     """Every spelling of a call is seen."""
     assert "create_task" in called(source)
+
+
+@pytest.mark.real
+def test_serve_when_no_gateway_speaks_tls_then_cryptography_is_not_loaded():
+    """Eight megabytes are much on a small board; who reads plain gateways only does without them."""
+    code = "import sys, exporter.commands.serve; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

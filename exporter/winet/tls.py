@@ -12,7 +12,6 @@ import ssl
 from dataclasses import dataclass, field
 
 import aiohttp
-from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,13 @@ def strict_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def expiry(certificate: Certificate) -> float | None:
-    """When the certificate ends, in seconds since 1970; None if it cannot be read.
+    """When the certificate ends, in seconds since 1970; None if it cannot be read. Blocks at its first call.
 
     Python parses no certificate that it was told not to verify, hence the DER.
     """
+    # 8 MB that a process with plain gateways only does not need
+    from cryptography import x509
+
     try:
         return x509.load_der_x509_certificate(certificate.der).not_valid_after_utc.timestamp()
     except ValueError:
