@@ -112,6 +112,9 @@ class Connection:
                         raise errors.Garbled(f"two replies to one question ({reply.service})")
         except TimeoutError:
             pass  # nothing was waiting
+        except errors.Garbled:
+            self._count_invalid()
+            raise
 
     def _belongs_to(self, reply: Reply, open_questions: list[str]) -> str | None:
         """The open question that a reply answers; None for a push that is no matter of ours."""
@@ -132,6 +135,7 @@ class Connection:
 
         Raises `UserLimit`, `SessionExpired` or `ConnectionLost`. Text of no use is counted and passed over.
         """
+        self._unasked = 0
         while True:
             try:
                 reply = await self._next_reply()
@@ -147,7 +151,11 @@ class Connection:
         lost = self._awaits_pong and self.answered_since_ping
         if not lost:
             self._awaits_pong, self.answered_since_ping = True, False
-            await self._hand_over(self._socket.ping())
+            try:
+                async with asyncio.timeout(self._request_timeout):
+                    await self._hand_over(self._socket.ping())
+            except TimeoutError:
+                raise errors.ConnectionLost("the gateway does not read what it is sent") from None
         return not lost
 
     async def close(self) -> None:
@@ -172,25 +180,19 @@ class Connection:
 
     async def _hand_over(self, sending: Awaitable[None]) -> None:
         """Hand a frame to the socket, however it may refuse."""
-        task = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._request_timeout):
-                await sending
-        except TimeoutError:
-            raise errors.ConnectionLost("the gateway does not read what it is sent") from None
+            await sending
         except (aiohttp.ClientError, OSError) as error:
             raise errors.ConnectionLost(f"the line is gone ({error})") from error
         except asyncio.CancelledError:
             # an earlier cancel leaves aiohttp waiting on a cancelled future: nobody cancelled us
+            task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise errors.ConnectionLost("the gateway does not read what it is sent") from None
 
     async def _send(self, text: str) -> None:
-        try:
-            await self._socket.send_str(text)
-        except (aiohttp.ClientError, OSError) as error:
-            raise errors.ConnectionLost(f"the line is gone ({error})") from error
+        await self._hand_over(self._socket.send_str(text))
         self._counters.messages_sent += 1
 
     async def _next_reply(self) -> Reply:
