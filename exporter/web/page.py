@@ -20,6 +20,7 @@ tr { border-bottom: 1px solid #8884; }
 td { overflow-wrap: anywhere; }
 .online { color: #2a8a3e; } .bad { color: #c0392b; }
 small { opacity: .75; }
+@media (min-width: 36rem) { td:nth-child(-n+3), td:nth-child(-n+3) small { white-space: nowrap; } }
 @media (max-width: 36rem) { table, tbody, tr, td { display: block; } thead { display: none; }
   td { padding: .1rem 0; } tr { padding: .5rem 0; } }
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import ssl
 from typing import NamedTuple
 
@@ -179,7 +180,10 @@ def _translate(
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return errors.Unreachable(f"the name {endpoint.host} cannot be resolved")
     cause = getattr(error, "os_error", error)
-    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    words = str(cause) or type(cause).__name__
+    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    if number is not None and number in errno.errorcode:
+        words = os.strerror(number)  # asyncio's own words for it are "Connect call failed"
     if endpoint.scheme == "wss" and watch.seen is None:
         if isinstance(cause, ssl.SSLError) and not _is_no_tls(cause):
             return errors.TlsFailed(f"{endpoint}: the TLS handshake failed ({cause.reason})")
