@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from exporter.config import Config, Credentials
-from exporter.simulator import load_profile
+from exporter.simulator import KINDS, load_profile
 from tests.harness import LARGE, NIGHT, OLD, PASSWORD, STRING, THREE_PHASE, Harness, received
 
 
@@ -841,3 +842,10 @@ async def test_session_with_thousands_of_devices_takes_a_bounded_number(harness:
     await harness.until(lambda: harness.pool.status("roof").device_count is not None)
     assert harness.pool.status("roof").device_count == 64
     assert harness.errors()["invalid_device"] == 1
+
+
+def test_every_fault_of_the_simulator_has_a_test_over_a_real_socket() -> None:
+    """A fault that can be named but is not tried would be a promise only."""
+    folder = Path(__file__).parent
+    tried = "".join(path.read_text() for path in folder.glob("test_*.py"))
+    assert [name for name in KINDS if f'"{name}' not in tried] == []
