@@ -148,8 +148,8 @@ class CredentialsWithheld(LoginRequired):
 class LoginRefused(AccessError):
     reason = Reason.LOGIN_REFUSED
     advice = (
-        "Check user name and password, then restart the exporter; by itself it waits, for each wrong "
-        "password can lock the account."
+        "Check user name and password. A corrected password_file is tried at once, else restart the "
+        "exporter; by itself it waits, for each wrong password can lock the account."
     )
 
 

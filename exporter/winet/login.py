@@ -25,6 +25,7 @@ class Login:
         self._may_send_plain = target.transport == "ws"
         self._account = target.credentials
         self._factory_tried = False
+        self._refused: Secret | None = None
         self._log = log
 
     async def perform(self, connection: Connection, cycle: Cycle, *, plain: bool) -> str:
@@ -77,6 +78,7 @@ class Login:
         if failure is not None:
             if account is FACTORY_ACCOUNT:
                 self._account = None
+            self._refused = Secret(password)
             self._log.warning("login refused", extra={"username": account.username, "code": reply.code})
             raise failure
         try:
@@ -88,6 +90,15 @@ class Login:
         connection.conceal(answer.token)
         self._log.info("logged in", extra={"username": account.username})
         return answer.token
+
+    def password_changed(self) -> bool:
+        """Whether the configured password is another one than the gateway refused. Reads its file: blocks."""
+        if self._configured is None or self._refused is None:
+            return False
+        try:
+            return Secret(self._configured.read_password()) != self._refused
+        except ValueError:
+            return False
 
     def demanded(self) -> bool:
         """A reading was refused for want of a login. True if the next connection can try one."""

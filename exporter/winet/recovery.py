@@ -53,6 +53,10 @@ class Recovery:
             self._online_at = now
         self._refusals = 0
 
+    def credentials_changed(self) -> None:
+        """What was refused is not what will be sent."""
+        self._refusals = 0
+
     def fruitless_cycle(self) -> None:
         """A cycle ended without a reading: the healthy time begins anew."""
         self._healthy_at = None

@@ -25,10 +25,11 @@ from exporter.winet.connection import Connection
 from exporter.winet.cycle import Cycle
 from exporter.winet.dial import Dialer
 from exporter.winet.login import Login
-from exporter.winet.recovery import Recovery
+from exporter.winet.recovery import Pause, Recovery
 
 KEEP_ALIVE_SECONDS = 25.0  # idle longer than this, the gateway's own page would have said something
 PING_SECONDS = 20.0
+PASSWORD_LOOK_SECONDS = 15.0
 
 Clock = Callable[[], float]
 
@@ -135,7 +136,7 @@ class Session:
             self._report_failure(error, pause.seconds)
             self._retry_at = now + pause.seconds
             self._enter(pause.state)
-            await self._rest(pause.seconds)
+            await self._sit_out(pause)
             self._retry_at = None
 
     async def _one_life(self) -> errors.WinetError | None:
@@ -250,6 +251,20 @@ class Session:
         except errors.NoAnswer:
             self._keep_alive = False
             raise
+
+    async def _sit_out(self, pause: Pause) -> None:
+        """Rest; after a refused login, look now and then whether the password has been corrected."""
+        until = self._clock() + pause.seconds
+        account = self.target.credentials
+        may_change = False
+        if pause.state in (State.REFUSED, State.LOCKED) and account is not None:
+            may_change = account.password_file is not None
+        while not self._stopping and (left := until - self._clock()) > 0:
+            await self._rest(min(left, PASSWORD_LOOK_SECONDS) if may_change else left)
+            if may_change and await asyncio.to_thread(self._login.password_changed):
+                self._recovery.credentials_changed()
+                self._log.info("password changed; trying it")
+                return
 
     async def _rest(self, seconds: float) -> None:
         await self._nap_until(self._clock() + seconds, asyncio.Event().wait())

@@ -844,6 +844,26 @@ async def test_session_with_thousands_of_devices_takes_a_bounded_number(harness:
     assert harness.errors()["invalid_device"] == 1
 
 
+async def test_session_whose_password_file_was_corrected_tries_at_once(
+    harness: Harness, tmp_path: Path
+) -> None:
+    """Nobody waits half an hour after mending the file; a wrong one is not repeated."""
+    gateway = await harness.gateway(STRING)
+    file = tmp_path / "password"
+    file.write_text("wrong\n")
+    settings = harness.configuration(harness.target(gateway))
+    account = Credentials(username="user", password_file=str(file))
+    await harness.run(Config(targets=(replace(settings.targets[0], credentials=account),)))
+    await harness.state("refused")
+    await harness.pass_time(600)
+    assert len(received(gateway, "login")) == 1
+    file.write_text("pw1111\n")
+    mended = harness.loop.time()
+    await harness.state("online")
+    assert harness.loop.time() - mended < 20
+    assert len(received(gateway, "login")) == 2
+
+
 def test_every_fault_of_the_simulator_has_a_test_over_a_real_socket() -> None:
     """A fault that can be named but is not tried would be a promise only."""
     folder = Path(__file__).parent
