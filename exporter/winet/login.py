@@ -84,7 +84,9 @@ class Login:
         try:
             answer = messages.decode_handshake(reply)
         except errors.Garbled as error:  # a login that failed was reported to lack nothing but the token
+            self._refused = Secret(password)
             raise errors.LoginRefused(f"the login brought no token ({error})") from error
+        self._refused = None
         if answer.force_password_change == 1:
             raise errors.PasswordChangeRequired("the gateway demands a new password for this account")
         connection.conceal(answer.token)

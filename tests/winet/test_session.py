@@ -864,6 +864,25 @@ async def test_session_whose_password_file_was_corrected_tries_at_once(
     assert len(received(gateway, "login")) == 2
 
 
+async def test_session_whose_corrected_password_must_be_changed_keeps_its_distance(
+    harness: Harness, tmp_path: Path
+) -> None:
+    """A password that was accepted is not the refused one of before: nobody is thrown out every few seconds."""
+    gateway = await harness.gateway(STRING)
+    file = tmp_path / "password"
+    file.write_text("wrong\n")
+    settings = harness.configuration(harness.target(gateway))
+    account = Credentials(username="user", password_file=str(file))
+    await harness.run(Config(targets=(replace(settings.targets[0], credentials=account),)))
+    await harness.state("refused")
+    gateway.inject("must-change-password:flag=0")
+    file.write_text("pw1111\n")
+    await harness.until(lambda: "password_change_required" in harness.errors())
+    logins = len(received(gateway, "login"))
+    await harness.pass_time(1700)
+    assert len(received(gateway, "login")) == logins
+
+
 def test_every_fault_of_the_simulator_has_a_test_over_a_real_socket() -> None:
     """A fault that can be named but is not tried would be a promise only."""
     folder = Path(__file__).parent
