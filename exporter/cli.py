@@ -9,11 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from exporter import __version__
+from exporter import DEFAULT_PORT, __version__
 from exporter.logs import LEVELS
 
 DONE, BAD, WRONG_USAGE = 0, 1, 2
-DEFAULT_LISTEN = ":10182"
 COMMANDS = {
     "serve": "run the exporter (the default; the word may be left out)",
     "demo": "run the exporter with a simulated plant: no hardware, no configuration",
@@ -49,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     _read_flags(subparsers["read"])
     _simulate_flags(subparsers["simulate"])
     subparsers["healthcheck"].add_argument(
-        "url", metavar="URL", nargs="?", default="http://127.0.0.1:10182/-/healthy"
+        "url", metavar="URL", nargs="?", default=f"http://127.0.0.1:{DEFAULT_PORT}/-/healthy"
     )
     for name in ("serve", "demo", "read", "simulate"):
         _log_flags(subparsers[name], {"read": "error", "simulate": "warn"}.get(name, "info"))
@@ -61,7 +60,7 @@ def _serve_flags(parser: argparse.ArgumentParser) -> None:
         "--config.file", dest="config_file", metavar="FILE",
         help="configuration; without it WINET_HOST and its fellows in the environment name one target",
     )  # fmt: skip
-    _listen_flags(parser, DEFAULT_LISTEN)
+    _listen_flags(parser, f":{DEFAULT_PORT}")
 
 
 def _demo_flags(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +72,7 @@ def _demo_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _listen_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
-    shown = default or "127.0.0.1:10182, or a free port if that is taken"
+    shown = default or f"127.0.0.1:{DEFAULT_PORT}, or a free port if that is taken"
     parser.add_argument(
         "--web.listen-address", dest="listen", metavar="ADDRESS", action="append",
         help=f"HOST:PORT or :PORT to listen on, repeatable (default: {shown})",

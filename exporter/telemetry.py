@@ -12,6 +12,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+def printable(text: str) -> str:
+    """Text from a gateway without control characters: fit for a log line, a label, a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 class State(StrEnum):
     """Where the life with one target stands; exactly one holds at a time."""
 

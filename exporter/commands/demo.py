@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 
-from exporter import config, logs
+from exporter import DEFAULT_PORT, config, logs
 from exporter.commands.serve import check_path, parse_address, serve, spell_address
 from exporter.simulator import SimulatedGateway, accelerated
 from exporter.web.server import Address
@@ -18,7 +18,7 @@ from exporter.web.server import Address
 PLANT = {"house": "SH5.0RS", "garage": "SG10RS", "farm": "SH10RT"}
 START_HOUR = 10
 REFRESH = "5s"
-DEFAULT_ADDRESS = Address("127.0.0.1", 10182)
+DEFAULT_ADDRESS = Address("127.0.0.1", DEFAULT_PORT)
 
 
 def run(arguments: argparse.Namespace) -> int:

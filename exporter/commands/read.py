@@ -16,7 +16,7 @@ from typing import Any
 from exporter import config, config_check, logs
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
-from exporter.telemetry import DeviceReport, Snapshot, State, TargetStatus
+from exporter.telemetry import DeviceReport, Snapshot, State, TargetStatus, printable
 from exporter.winet.pool import Pool
 
 FAILED = (State.BACKING_OFF, State.YIELDED, State.REFUSED, State.LOCKED)
@@ -124,7 +124,7 @@ def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str
             if source is not None:
                 label = f'{{{source.family.labels[-1]}="{source.label_value}"}}' if source.label_value else ""
                 metric = source.family.name + label
-            yield service, shown(key), shown(value), shown(unit), metric
+            yield service, printable(key), printable(value), printable(unit), metric
         for entry in answer.inputs:
             kind = next((kind for kind in known.direct if kind.pattern.fullmatch(entry.name)), None)
             metrics = ("", "")
@@ -132,14 +132,9 @@ def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str
                 match = kind.pattern.fullmatch(entry.name)
                 label = f'{{{kind.voltage.labels[-1]}="{int(match[1]) if match else ""}"}}'
                 metrics = (kind.voltage.name + label, kind.current.name + label)
-            name = shown(entry.name)
-            yield service, name, shown(entry.voltage), shown(entry.voltage_unit), metrics[0]
-            yield service, name, shown(entry.current), shown(entry.current_unit), metrics[1]
-
-
-def shown(text: str) -> str:
-    """Text of a gateway, fit for a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+            name = printable(entry.name)
+            yield service, name, printable(entry.voltage), printable(entry.voltage_unit), metrics[0]
+            yield service, name, printable(entry.current), printable(entry.current_unit), metrics[1]
 
 
 def as_table(report: DeviceReport, known: Catalogue) -> str:

@@ -12,13 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter import __version__, config, logs
+from exporter import DEFAULT_PORT, __version__, config, logs
 from exporter.metrics import catalogue
 from exporter.metrics.exposition import Exposition
 from exporter.web.server import Address, Server
 from exporter.winet.pool import Pool
-
-DEFAULT_LISTEN = ":10182"
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +24,7 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
-        addresses = [parse_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
+        addresses = [parse_address(text) for text in arguments.listen or [f":{DEFAULT_PORT}"]]
         settings = load_config(arguments.config_file)
         check_path(arguments.telemetry_path)
     except (ValueError, config.ConfigError) as error:

@@ -40,7 +40,6 @@ class DeviceView:
         self.states = states
         self.sources: dict[Series, tuple[Service, str]] = {}
         self.guards: dict[Series, TotalGuard] = {}
-        self.state_owners: dict[object, Service] = {}
         self.generic_owners: dict[object, Token] = {}
         self.keys: dict[Service, list[str]] = {}
         self.slots: dict[Service, list[Slot]] = {}
@@ -65,41 +64,41 @@ class TargetView:
         self._generic = generic
         self._state = state
         self._max_unmapped = max_unmapped
-        self._generic_series: dict[object, None] = {}
 
     def update(self, snapshot: Snapshot) -> None:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""
-        listed = {report.device.identity for report in snapshot.devices}
-        for identity in self.devices.keys() - listed:
-            gone = self.devices.pop(identity)
-            for labels in gone.generic_owners:
-                self._generic_series.pop((id(gone.generic_owners), labels), None)
-        self.devices = {report.device.identity: self._view(report) for report in snapshot.devices}
+        listed = [report.device.identity for report in snapshot.devices]
+        self.devices = {identity: self.devices[identity] for identity in listed if identity in self.devices}
+        for report in snapshot.devices:
+            self._update_device(report)
+        self.devices = {identity: self.devices[identity] for identity in listed}
 
-    def _view(self, report: DeviceReport) -> DeviceView:
+    def _has_room(self) -> bool:
+        """Whether another key without an entry may make a series."""
+        return sum(len(view.generic_owners) for view in self.devices.values()) < self._max_unmapped
+
+    def _update_device(self, report: DeviceReport) -> None:
         device = report.device
         kind = self._catalogue.kind_of(device.dev_type)
         view = self.devices.get(device.identity)
         if view is None or view.kind != kind:
             states = States(self._state, self._catalogue.states.get(kind, ()))
-            view = DeviceView(device, kind, states)
+            view = self.devices[device.identity] = DeviceView(device, kind, states)
         view.device = device
-        new = {
+        new = {  # in the order in which sources are preferred
             service: answer
-            for service, answer in report.answers.items()
-            if service not in view.answered or view.answered[service].taken_at != answer.taken_at
+            for service in Service
+            if (answer := report.answers.get(service)) is not None
+            and (service not in view.answered or view.answered[service].taken_at != answer.taken_at)
         }
-        for service in Service:
-            if service in new:
-                self._match_slots(view, service, new[service].readings)
+        for service, answer in new.items():
+            self._match_slots(view, service, answer.readings)
         if self._choose_sources(view, new):
             view.keys.clear()
             for service, answer in new.items():
                 self._match_slots(view, service, answer.readings)
-        for service in Service:
-            if service in new:
-                self._take(view, service, new[service])
-        return view
+        for service, answer in new.items():
+            self._take(view, service, answer)
 
     def _take(self, view: DeviceView, service: Service, answer: Answer) -> None:
         samples = self._samples(view, service, answer)
@@ -144,8 +143,11 @@ class TargetView:
                 return Total(key, source, guard, view.resets, chosen=chosen)
             return Mapped(key, source, chosen=chosen)
         if key in self._catalogue.state_keys:
-            return State(token, view.states, view.state_owners)
-        return Generic(token, self._generic, view.generic_owners, self._generic_series, self._max_unmapped)
+            return State(key, service, view.states)
+        return self._make_generic(view, token)
+
+    def _make_generic(self, view: DeviceView, token: Token) -> Generic:
+        return Generic(token, self._generic, view.generic_owners, self._has_room)
 
     def _choose_sources(self, view: DeviceView, answers: Mapping[Service, Answer]) -> bool:
         """Settle which key feeds a series: the best-ranked that gives a number, then never another.
@@ -153,11 +155,9 @@ class TargetView:
         True if a choice was made; slots made before it do not know of it.
         """
         ranks: dict[Series, int] = {}
-        for service in Service:
-            if service not in answers:
-                continue
+        for service, answer in answers.items():
             for place, source in view.undecided[service]:
-                key, value, unit = answers[service].readings[place]
+                key, value, unit = answer.readings[place]
                 usable = units.is_number(value) and units.factor(source.factors, unit) is not None
                 if usable and source.rank < ranks.get(source.series, 99):
                     ranks[source.series] = source.rank
@@ -233,14 +233,7 @@ class TargetView:
                 return Input(kind, number, catalogue.volts, catalogue.amperes, repeated=repeated)
         view.unmapped_keys.setdefault(service, set()).add(entry.name)
         first, second = (
-            Generic(
-                (service, entry.name, 2 * before + part),
-                self._generic,
-                view.generic_owners,
-                self._generic_series,
-                self._max_unmapped,
-            )
-            for part in (0, 1)
+            self._make_generic(view, (service, entry.name, 2 * before + part)) for part in (0, 1)
         )
         return first, second
 

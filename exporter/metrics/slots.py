@@ -6,14 +6,14 @@ key means was settled when the slot was made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from exporter.metrics import units
 from exporter.metrics.catalogue import DirectKind, Family, Source
 from exporter.metrics.guards import TotalGuard, Verdict
-from exporter.telemetry import DirectInput, Reason, Service
+from exporter.telemetry import DirectInput, Reason, Service, printable
 
 MOST_NEW_STATES = 16
 OTHER_STATE = "other"
@@ -94,12 +94,10 @@ class Mapped(Slot):
         self.samples = (_new(Sample, (self._family, self._labels, units.scaled(value, self._factor))),)
 
     def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
-        number = quantity(value, unit, self._factors)
-        if number is None:
-            return ()
-        if not self._chosen:
+        """What `take` left: no value, a wrong one, or that of a source which was not chosen."""
+        if quantity(value, unit, self._factors) is not None:
             raise Dropped(Reason.DUPLICATE)
-        return (Sample(self._family, self._labels, units.to_float(number)),)
+        return ()
 
 
 class Total(Mapped):
@@ -136,11 +134,18 @@ class States:
         self._family = family
         self._known = known
         self._new: list[str] = []
+        self._owner: Service | None = None
 
     @property
     def known(self) -> int:
         """How many states there are to show."""
         return len(self._new)
+
+    def owned_by(self, service: Service) -> bool:
+        """Whether this service tells the state: the first that did keeps it."""
+        if self._owner is None:
+            self._owner = service
+        return self._owner is service
 
     def samples(self, value: str) -> tuple[tuple[Sample, ...], tuple[Reason, ...]]:
         """One sample a state, so that a graph can show each: 1 for the present one, 0 for the others."""
@@ -160,17 +165,16 @@ class States:
 class State(Slot):
     """A key whose value is the name of a state."""
 
-    __slots__ = ("_owners", "_shown", "_states", "_token")
+    __slots__ = ("_service", "_shown", "_states")
 
     steady = False  # another key's value may have added a state
     is_state = True
 
-    def __init__(self, token: Token, states: States, owners: dict[object, Service]) -> None:
-        super().__init__(token[1])
-        self._token = token
+    def __init__(self, key: str, service: Service, states: States) -> None:
+        super().__init__(key)
+        self._service = service
         self._states = states
         self._shown = -1
-        self._owners = owners
 
     def take(self, value: str, unit: str, at: float) -> None:
         if value == self.value and self._shown == self._states.known and not self.reasons:
@@ -178,7 +182,7 @@ class State(Slot):
         self.value = value
         self.samples, self.reasons = (), ()
         if units.has_value(value):
-            if self._owners.setdefault("state", self._token[0]) is self._token[0]:
+            if self._states.owned_by(self._service):
                 self.samples, self.reasons = self._states.samples(value)
                 self._shown = self._states.known
             else:
@@ -188,29 +192,27 @@ class State(Slot):
 class Generic(Slot):
     """A key without an entry in the catalogue: a number is shown as it is, so that nothing is lost."""
 
-    __slots__ = ("_family", "_owners", "_room", "_token")
+    __slots__ = ("_family", "_has_room", "_owners", "_token")
 
     def __init__(
-        self, token: Token, family: Family, owners: dict[object, Token], room: dict[object, None], most: int
+        self, token: Token, family: Family, owners: dict[object, Token], has_room: Callable[[], bool]
     ) -> None:
         super().__init__(token[1])
         self._token = token
         self._family = family
         self._owners = owners
-        self._room = (room, most)
+        self._has_room = has_room
 
     def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
         number = units.number(value)
         if number is None:
             return ()
         labels = (label_text(self.key), label_text(unit))
-        room, most = self._room
         owner = self._owners.get(labels)
         if owner is None:
-            if len(room) >= most:
+            if not self._has_room():
                 raise Dropped(Reason.SERIES_LIMIT)
             owner = self._owners[labels] = self._token
-            room[id(self._owners), labels] = None
         if owner != self._token:
             raise Dropped(Reason.DUPLICATE)
         return (Sample(self._family, labels, units.to_float(number)),)
@@ -289,5 +291,4 @@ def state_name(value: str) -> str:
 
 def label_text(value: str) -> str:
     """Text of a gateway as a label's value: printable and of bounded length."""
-    value = value[:200]
-    return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+    return printable(value[:200])

@@ -49,7 +49,7 @@ class Cycle:
         self._clock = clock
         self._wall = wall
         self._log = TargetLog(logging.getLogger(__name__), target.name)
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[Reason, str, str]] = set()  # reason, device or "", service
         self._agenda = Agenda(target.refresh_interval)
         self._devices: tuple[Device, ...] = ()
         self._answers: dict[str, dict[Service, Answer]] = {}
@@ -70,13 +70,7 @@ class Cycle:
         self._logged_in = logged_in
         self._fruitless = 0
         self._list_due = 0.0
-        reply = await connection.ask("devicelist", messages.device_list_request(token))
-        error = messages.failure(reply, logged_in=logged_in)
-        if error is None:
-            error = self._take_list(reply)
-        if isinstance(error, errors.AnswerError):
-            self._note(error.reason, "devicelist", str(error))
-        return error
+        return await self._ask_for_list(connection, token)
 
     async def refresh(self, connection: Connection, token: str) -> None:
         """One cycle. Raises what ends the connection; by then the snapshot holds what had come."""
@@ -100,13 +94,17 @@ class Cycle:
     async def _list_again(self, connection: Connection, token: str) -> None:
         if self._clock() < self._list_due:
             return
+        error = await self._ask_for_list(connection, token)
+        if error is not None and not isinstance(error, errors.AnswerError):
+            raise error
+
+    async def _ask_for_list(self, connection: Connection, token: str) -> errors.WinetError | None:
+        """Take the device list over. Returns what the gateway had against it; a mere refusal is noted."""
         reply = await connection.ask("devicelist", messages.device_list_request(token))
         error = messages.failure(reply, logged_in=self._logged_in) or self._take_list(reply)
-        if error is None:
-            return
-        if not isinstance(error, errors.AnswerError):
-            raise error
-        self._note(error.reason, "devicelist", str(error))
+        if isinstance(error, errors.AnswerError):
+            self._note(error.reason, "devicelist", str(error))
+        return error
 
     def _take_list(self, reply: Reply) -> errors.AnswerError | None:
         decoded = lists.decode_devices(reply)
@@ -120,7 +118,7 @@ class Cycle:
         self.device_count = len(decoded.items)
         self._agenda.devices_listed(decoded.items)
         listed = {device.identity for device in decoded.items}
-        self._told = {told for told in self._told if told[1].split(" ")[0] in ("", *listed)}
+        self._told = {told for told in self._told if told[1] in ("", *listed)}
         self._answers = {identity: a for identity, a in self._answers.items() if identity in listed}
         if decoded.items:
             self._list_due = self._clock() + LIST_SECONDS
@@ -220,7 +218,7 @@ class Cycle:
     def _note(self, reason: Reason, place: str, what: str, device: Device | None = None) -> None:
         """Count it, and tell it once."""
         self._counters.count(reason)
-        key = (reason, f"{device.identity if device else ''} {place}")
+        key = (reason, device.identity if device else "", place)
         if key in self._told:
             return
         self._told.add(key)

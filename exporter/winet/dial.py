@@ -104,6 +104,7 @@ class Dialer:
     async def open(self) -> tuple[aiohttp.ClientWebSocketResponse, Endpoint]:
         """One attempt. Raises a `TransportError`; whatever was half open is closed then."""
         endpoints = self.endpoints()
+        self._plain_worked = False  # until it has worked again
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 for endpoint in endpoints:
@@ -116,12 +117,8 @@ class Dialer:
                     self._plain_worked = endpoint.scheme == "ws"
                     return socket, endpoint
         except TimeoutError:
-            self._plain_worked = False
             where = " or ".join(map(str, endpoints))
             raise errors.NoAnswer(f"no WebSocket from {where} within {OPEN_SECONDS:g} s") from None
-        except errors.WinetError:
-            self._plain_worked = False
-            raise
         raise AssertionError("unreachable: the last endpoint returns or raises")  # pragma: no cover
 
     async def _open(self, endpoint: Endpoint, *, may_fall_back: bool) -> aiohttp.ClientWebSocketResponse:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
 
-from exporter.telemetry import Service
+from exporter.telemetry import Service, printable
 from exporter.winet import errors
 
 LANGUAGE = "en_us"
@@ -193,10 +193,7 @@ def decode_handshake(reply: Reply) -> Handshake:
 
 def clean(text: str, limit: int = LONGEST_TEXT) -> str:
     """Text from a gateway, fit for a log line or a label: no control characters, not too long."""
-    text = text[:limit]
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return text.strip()
+    return printable(text[:limit]).strip()
 
 
 def integer(value: object) -> int | None:

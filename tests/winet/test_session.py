@@ -867,7 +867,7 @@ async def test_session_whose_password_file_was_corrected_tries_at_once(
 async def test_session_whose_corrected_password_must_be_changed_keeps_its_distance(
     harness: Harness, tmp_path: Path
 ) -> None:
-    """A password that was accepted is not the refused one of before: nobody is thrown out every few seconds."""
+    """An accepted password is not the refused one of before: nobody is thrown out every few seconds."""
     gateway = await harness.gateway(STRING)
     file = tmp_path / "password"
     file.write_text("wrong\n")
