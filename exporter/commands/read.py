@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exporter import config, config_check, logs
+from exporter import config, config_values, logs
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
 from exporter.telemetry import DeviceReport, Snapshot, State, TargetStatus, printable
@@ -70,7 +70,7 @@ def find_target(arguments: argparse.Namespace) -> config.Target:
         if getattr(arguments, key) is not None:
             raw[key] = getattr(arguments, key)
     if arguments.fingerprint:
-        raw["fingerprints"] = [config_check.fingerprint(text) for text in arguments.fingerprint]
+        raw["fingerprints"] = [config_values.fingerprint(text) for text in arguments.fingerprint]
     # JSON is YAML: the flags go through the same strict check as a file
     target = config.parse(json.dumps({"targets": [raw]}), source="command line", folder=Path.cwd()).targets[0]
     return replace(target, credentials=_account(arguments))

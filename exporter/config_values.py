@@ -1,0 +1,86 @@
+"""What single values of the configuration may be: checkers that return the value or raise `ValueError`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.strict_yaml import kind, text
+
+RESERVED_LABELS = ("job", "instance", "target", "host", "transport", "verify", "firmware")
+
+
+def host_and_port(value: Any) -> tuple[str, int | None]:
+    """`name`, `name:port`, `192.0.2.1:443`, `2001:db8::1` or `[2001:db8::1]:443`; host in lower case."""
+    host = text(value).strip()
+    if "://" in host or "/" in host or "@" in host:
+        # not repeated here: people put passwords into URLs
+        raise ValueError("must be a name or address with an optional :port, such as 192.0.2.10, and no URL")
+    port: int | None = None
+    try:
+        return plain_address(host), None
+    except ValueError:
+        pass
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]+))?", host)
+    if match is None:
+        raise ValueError(
+            f'"{host}" is no host or host:port; an IPv6 address with a port is written [2001:db8::1]:443'
+        )
+    if match[2] is not None:
+        port = int(match[2])
+        if not 1 <= port <= 65535:
+            raise ValueError(f"the port must be from 1 to 65535, not {port}")
+    name = match[1].lower()
+    if name.startswith("["):
+        try:
+            return plain_address(name[1:-1]), port
+        except ValueError:
+            raise ValueError(f"{name} is no IPv6 address") from None
+    if re.fullmatch(r"[0-9.]+", name):
+        try:
+            return str(ipaddress.IPv4Address(name)), port
+        except ValueError:
+            raise ValueError(f"{name} is no IPv4 address") from None
+    if len(name) > 253 or not all(
+        re.fullmatch(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", part) for part in name.rstrip(".").split(".")
+    ):
+        raise ValueError(f'"{host}" is no host name')
+    return name.rstrip("."), port
+
+
+def plain_address(text: str) -> str:
+    """An address in its one usual writing; an IPv4 address inside an IPv6 one is that IPv4 address."""
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def fingerprint_list(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'must be a list of SHA-256 fingerprints: ["AA:BB:…"], not {kind(value)}')
+    return tuple(fingerprint(item) for item in value)
+
+
+def fingerprint(value: Any) -> str:
+    """A SHA-256 fingerprint as 64 lower-case hex digits; colons and case are free."""
+    digits = text(value).replace(":", "").strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(f"a SHA-256 fingerprint has 64 hex digits, this one has {len(digits)} characters")
+    return digits
+
+
+def label_map(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must map label names to texts, not {kind(value)}")  # noqa: TRY004  one error type
+    for name, content in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f'"{name}" is no label name: small letters, digits and _ only, a letter first')
+        if name in RESERVED_LABELS:
+            raise ValueError(f'"{name}" is taken; choose another label name')
+        if not isinstance(content, str):
+            raise ValueError(f'the value of "{name}" must be text, not {kind(content)}; put it in quotes')  # noqa: TRY004
+        if not content.isprintable():
+            raise ValueError(f'the value of "{name}" must be printable text on one line')
+    return dict(value)
