@@ -16,6 +16,7 @@ from dataclasses_json import DataClassJsonMixin, config
 
 from exporter import config_check
 from exporter.strict_yaml import Document, Mistake
+from exporter.telemetry import Location, OwnDevice
 
 LONGEST_PASSWORD = 4096  # bytes
 
@@ -90,6 +91,8 @@ class Target(DataClassJsonMixin):
 
     `transport` is auto (TLS first, plain only where TLS is refused), wss or ws; `verify` is bypass,
     pinned (by `fingerprints`, 64 lower-case hex digits each) or strict (by `ca_file` or the system's store).
+    `http_port` is that of a plain gateway's pages; with TLS they are beside the WebSocket. `timezone` None
+    is the system's. `devices` are known by their serial number.
     """
 
     host: str
@@ -102,6 +105,8 @@ class Target(DataClassJsonMixin):
     ca_file: str | None = None
     pipeline: bool = False
     compression: bool = False
+    http_port: int = config_check.HTTP_PORT
+    devices: Mapping[str, OwnDevice] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     refresh_interval: float = config_check.REFRESH_INTERVAL
     request_timeout: float = config_check.REQUEST_TIMEOUT
@@ -110,13 +115,17 @@ class Target(DataClassJsonMixin):
     )
     yield_for: float = config_check.YIELD_FOR
     max_unmapped: int = config_check.MAX_UNMAPPED
+    gateway_services: bool = True
+    timezone: str | None = None
+    location: Location | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(DataClassJsonMixin):
-    """All targets, and what is allowed but unwise (`warnings`, for people)."""
+    """All targets, files of own catalogue entries, and in `warnings` what is allowed but unwise."""
 
     targets: tuple[Target, ...]
+    catalogue_files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

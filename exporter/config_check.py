@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter.config_values import fingerprint_list, host_and_port, label_map
+from exporter.config_values import (
+    fingerprint_list,
+    host_and_port,
+    label_map,
+    number,
+    paths,
+    serial_number,
+    string_number,
+    timezone,
+)
 from exporter.strict_yaml import (
     Document,
     Section,
@@ -24,13 +33,17 @@ REFRESH_INTERVAL = 10.0
 REQUEST_TIMEOUT = 30.0
 YIELD_FOR = 300.0
 MAX_UNMAPPED = 500
+HTTP_PORT = 80
 GENTLE_INTERVAL = 10.0  # below it, gateways were seen to hang (reported)
 
-SETTINGS = ("refresh_interval", "request_timeout", "stale_after", "yield_for", "max_unmapped")
-TOP_KEYS = (*SETTINGS, "credentials", "targets")
+SETTINGS = (
+    "refresh_interval", "request_timeout", "stale_after", "yield_for", "max_unmapped", "gateway_services",
+    "timezone", "location",
+)  # fmt: skip
+TOP_KEYS = (*SETTINGS, "catalogue_files", "credentials", "targets")
 TARGET_KEYS = (
     "host", "name", "credentials", "transport", "verify", "fingerprints", "ca_file", "pipeline",
-    "compression", "labels", *SETTINGS,
+    "compression", "http_port", "devices", "labels", *SETTINGS,
 )  # fmt: skip
 TARGET_HINTS = {
     "port": 'write it into host: "192.0.2.10:8082"',
@@ -72,7 +85,9 @@ def check(document: Document, folder: Path) -> dict[str, Any]:
     ]
     if general["refresh_interval"] < GENTLE_INTERVAL:
         warnings.insert(0, f"refresh_interval: {strained}")
-    return {"targets": targets, "warnings": tuple(warnings)}
+    no_files: tuple[str, ...] = ()
+    files = [str(folder / file) for file in top.take("catalogue_files", paths, no_files)]
+    return {"targets": targets, "catalogue_files": files, "warnings": tuple(warnings)}
 
 
 def _accounts(document: Document, top: Section, folder: Path) -> dict[str, dict[str, Any]]:
@@ -123,7 +138,60 @@ def _settings(section: Section, general: Mapping[str, Any]) -> dict[str, Any]:
         "max_unmapped": section.take(
             "max_unmapped", whole_number(0, 100_000), general.get("max_unmapped", MAX_UNMAPPED)
         ),
+        "gateway_services": section.take("gateway_services", flag, general.get("gateway_services", True)),
+        "timezone": section.take("timezone", timezone, general.get("timezone")),
+        "location": _location(section) or general.get("location"),
     }
+
+
+def _below(section: Section, key: str, example: str) -> Mapping[Any, Any]:
+    """The mapping under a key; empty where there is none, or where it is something else (which is noted)."""
+    raw = section.raw(key) if section.has(key) else {}
+    if isinstance(raw, Mapping):
+        return raw
+    section.document.add(section.at(key), f"must be a mapping such as {example}, not {kind(raw)}")
+    return {}
+
+
+def _location(section: Section) -> dict[str, float] | None:
+    if not _below(section, "location", "{latitude: 52.5, longitude: 13.4}"):
+        return None
+    keys = ("latitude", "longitude")
+    place = Section(section.document, section.at("location"), section.raw("location"), keys)
+    for key in keys:
+        if not place.has(key):
+            section.document.add(place.path, f"needs a {key} in degrees")
+    return {
+        "latitude": place.take("latitude", number(-90, 90), 0.0),
+        "longitude": place.take("longitude", number(-180, 180), 0.0),
+    }
+
+
+def _own_devices(section: Section) -> dict[str, Any]:
+    """What the user calls devices and strings, by serial number."""
+    document, found = section.document, {}
+    for serial, entry in _below(section, "devices", '"A220…": {name: east}').items():
+        keys = ("name", "rated_power_watts", "strings")
+        device = Section(document, f"{section.at('devices')}.{serial}", entry, keys)
+        strings = {}
+        for place, content in _below(device, "strings", "{1: {name: garage, group: east}}").items():
+            string = Section(document, f"{device.at('strings')}.{place}", content, ("name", "group"))
+            named = {key: string.take(key, text, "") for key in ("name", "group")}
+            strings[_checked_key(string, place, string_number)] = named
+        found[_checked_key(device, serial, serial_number)] = {
+            "name": device.take("name", text, ""),
+            "rated_power_watts": device.take("rated_power_watts", number(1, 1e9), 0.0) or None,
+            "strings": strings,
+        }
+    return found
+
+
+def _checked_key(section: Section, key: Any, check: Callable[[Any], str]) -> str:
+    try:
+        return check(key)
+    except ValueError as error:
+        section.document.add(section.path, str(error))
+        return str(key)
 
 
 def _target(
@@ -147,6 +215,8 @@ def _target(
         "ca_file": str(folder / section.take("ca_file", text, "")) if section.has("ca_file") else None,
         "pipeline": section.take("pipeline", flag, False),
         "compression": section.take("compression", flag, False),
+        "http_port": section.take("http_port", whole_number(1, 65535), HTTP_PORT),
+        "devices": _own_devices(section),
         "labels": section.take("labels", label_map, dict[str, str]()),
         **_settings(section, general),
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+import zoneinfo
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from exporter.strict_yaml import kind, text
@@ -84,3 +86,45 @@ def label_map(value: Any) -> dict[str, str]:
         if not content.isprintable():
             raise ValueError(f'the value of "{name}" must be printable text on one line')
     return dict(value)
+
+
+def timezone(value: Any) -> str:
+    """A name of the time zone database, such as Europe/Berlin."""
+    name = text(value)
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # a path, a folder, a name unknown
+        pass
+    else:
+        return name
+    near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1, cutoff=0.5)
+    hint = f'; did you mean "{near[0]}"?' if near else ", such as Europe/Berlin"
+    raise ValueError(f'"{name}" is no name of the time zone database{hint}')
+
+
+def paths(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f'must be a list of files: ["own.yml"], not {kind(value)}')  # noqa: TRY004
+    return tuple(text(item) for item in value)
+
+
+def serial_number(value: Any) -> str:
+    """A serial number; one of digits only is a number to YAML, which would drop leading noughts."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value} is no serial number in text; put it in quotes")  # noqa: TRY004
+    return text(value)
+
+
+def string_number(value: Any) -> str:
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,2}", str(value)):
+        raise ValueError(f"{value} is no number of a string (1, 2 …)")
+    return str(value)
+
+
+def number(lowest: float, highest: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+            raise ValueError(f"must be a number from {lowest:g} to {highest:g}, not {kind(value)}")
+        return float(value)
+
+    return check

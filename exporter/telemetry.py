@@ -125,6 +125,7 @@ class DeviceReport:
 
     device: Device
     answers: Mapping[Service, Answer]
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,59 @@ class Snapshot:
     taken_at: float
     taken_wall: float
     devices: tuple[DeviceReport, ...]
+    gateway: Mapping[GatewayService, Answer] = field(default_factory=dict)
+
+
+class GatewayService(StrEnum):
+    """What only some firmware answers about the gateway and its plant as a whole."""
+
+    ABOUT = "about"  # HTTP /about/list: the gateway's serial number and versions
+    STATE = "state"
+    STATISTICS = "statistics"
+    LOCAL = "local"
+    RUNTIME = "runtime"
+
+
+class FaultRow(NamedTuple):
+    """One entry of a device's fault list. Such rows were never seen: which fields they have is assumed.
+
+    `name` is the gateway's key or text for the fault, for pages; "" where there is none.
+    """
+
+    code: str
+    name: str
+
+
+class Faults(NamedTuple):
+    """The fault list of one device and when it was asked for (monotonic)."""
+
+    taken_at: float
+    rows: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place on earth in degrees, north and east positive."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class OwnString:
+    """What the user calls a string, and the strings it may be compared with."""
+
+    name: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDevice:
+    """What the user knows of a device beside what the gateway tells; `strings` by their number."""
+
+    name: str = ""
+    rated_power_watts: float | None = None
+    strings: Mapping[str, OwnString] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -172,6 +226,10 @@ class TargetInfo:
     labels: Mapping[str, str]
     stale_after: float
     max_unmapped: int
+    gateway_stale_after: float = 0.0  # for answers to a GatewayService and fault lists, asked more rarely
+    timezone: str | None = None  # of tzdata; None is the system's
+    location: Location | None = None
+    devices: Mapping[str, OwnDevice] = field(default_factory=dict)  # by serial number
 
 
 @dataclass(frozen=True, slots=True)
