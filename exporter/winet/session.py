@@ -10,10 +10,8 @@ import asyncio
 import logging
 import random
 import time
-import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import aiohttp
 
@@ -24,11 +22,10 @@ from exporter.winet import errors, messages, tls
 from exporter.winet.connection import Connection
 from exporter.winet.cycle import Cycle
 from exporter.winet.dial import Dialer
+from exporter.winet.idle import Idle, Nap
 from exporter.winet.login import Login
 from exporter.winet.recovery import Pause, Recovery
 
-KEEP_ALIVE_SECONDS = 25.0  # idle longer than this, the gateway's own page would have said something
-PING_SECONDS = 20.0
 PASSWORD_LOOK_SECONDS = 15.0
 
 Clock = Callable[[], float]
@@ -67,10 +64,8 @@ class Session:
         self._failing_since: float | None = None
         self._expiry: float | None = None
         self._certificate: tls.Certificate | None = None
-        self._pings = True
-        self._keep_alive = True
-        self._stopping = False
-        self._nap: asyncio.Timeout | None = None
+        self._nap = Nap(clock)
+        self._idle = Idle(self._nap, self._log, clock)
 
     # What others may read or ask -------------------------------------------------------------------
 
@@ -113,23 +108,18 @@ class Session:
 
         False while a session is only being opened: then nothing new should begin, and a cancel is right.
         """
-        self._stopping = True
-        self._wake()
+        self._nap.end()
         return self._state not in (State.CONNECTING, State.AUTHENTICATING)
-
-    def _wake(self) -> None:
-        if self._nap is not None and not self._nap.expired():
-            self._nap.reschedule(0.0)
 
     # The loop --------------------------------------------------------------------------------------
 
     async def run(self, first_delay: float = 0.0) -> None:
         """Live with the gateway until `stop()`. Raises nothing but `CancelledError`."""
         if first_delay:
-            await self._rest(first_delay)
-        while not self._stopping:
+            await self._nap.rest(first_delay)
+        while not self._nap.ended:
             error = await self._one_life()
-            if error is None or self._stopping:
+            if error is None or self._nap.ended:
                 return
             now = self._clock()
             pause = self._recovery.pause_after(error, now, others_answered=self._cycle.others_answered)
@@ -145,7 +135,7 @@ class Session:
         self._cycle.others_answered = False
         try:
             async with self._gate:
-                if self._stopping:
+                if self._nap.ended:
                     return None
                 connection = await self._connect()
                 await self._note_certificate()
@@ -206,7 +196,7 @@ class Session:
     async def _refresh_until_stopped(self, connection: Connection, token: str) -> None:
         self._enter(State.ONLINE)
         due = self._clock()
-        while not self._stopping:
+        while not self._nap.ended:
             try:
                 await self._cycle.refresh(connection, token)
                 self._report_cycle()
@@ -214,7 +204,7 @@ class Session:
                 self._on_change(self.target.name)
             now = self._clock()
             due = max(due + self.target.refresh_interval, now)
-            await self._idle(connection, due)
+            await self._idle.until(connection, due)
         await connection.ask("logout", messages.logout_request(token))
 
     def _report_cycle(self) -> None:
@@ -228,30 +218,6 @@ class Session:
         else:
             self._recovery.fruitless_cycle()
 
-    async def _idle(self, connection: Connection, until: float) -> None:
-        """Listen until the next cycle is due; keep the line and the gateway's session alive meanwhile."""
-        next_ping = self._clock() + PING_SECONDS
-        next_keep_alive = self._clock() + KEEP_ALIVE_SECONDS
-        while not self._stopping and (now := self._clock()) < until:
-            if self._keep_alive and now >= next_keep_alive:
-                await self._keep_session(connection)
-                next_keep_alive = now + KEEP_ALIVE_SECONDS
-            if self._pings and now >= next_ping:
-                self._pings = await connection.ping()
-                next_ping = now + PING_SECONDS
-                if not self._pings:
-                    self._log.debug("no pong; pings end")
-            wake_at = min([until] + [next_ping] * self._pings + [next_keep_alive] * self._keep_alive)
-            await self._nap_until(wake_at, connection.listen())
-
-    async def _keep_session(self, connection: Connection) -> None:
-        """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again."""
-        try:
-            await connection.ask("ping", messages.ping_request(str(uuid.uuid4())))
-        except errors.NoAnswer:
-            self._keep_alive = False
-            raise
-
     async def _sit_out(self, pause: Pause) -> None:
         """Rest; after a refused login, look now and then whether the password has been corrected."""
         until = self._clock() + pause.seconds
@@ -259,27 +225,12 @@ class Session:
         may_change = False
         if pause.state in (State.REFUSED, State.LOCKED) and account is not None:
             may_change = account.password_file is not None
-        while not self._stopping and (left := until - self._clock()) > 0:
-            await self._rest(min(left, PASSWORD_LOOK_SECONDS) if may_change else left)
+        while not self._nap.ended and (left := until - self._clock()) > 0:
+            await self._nap.rest(min(left, PASSWORD_LOOK_SECONDS) if may_change else left)
             if may_change and await asyncio.to_thread(self._login.password_changed):
                 self._recovery.credentials_changed()
                 self._log.info("password changed; trying it")
                 return
-
-    async def _rest(self, seconds: float) -> None:
-        await self._nap_until(self._clock() + seconds, asyncio.Event().wait())
-
-    async def _nap_until(self, when: float, activity: Coroutine[Any, Any, object]) -> None:
-        """Run an endless activity until a time, or until somebody wakes the session."""
-        try:
-            async with asyncio.timeout(max(when - self._clock(), 0.0)) as self._nap:
-                if self._stopping:
-                    self._wake()
-                await activity
-        except TimeoutError:
-            pass  # the nap is over
-        finally:
-            self._nap = None
 
     # Telling ---------------------------------------------------------------------------------------
 

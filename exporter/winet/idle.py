@@ -1,0 +1,83 @@
+"""Waiting: rests that can be cut short, and an open line that is listened to and kept alive meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from exporter.logs import TargetLog
+from exporter.winet import errors, messages
+from exporter.winet.connection import Connection
+
+KEEP_ALIVE_SECONDS = 25.0  # idle longer than this, the gateway's own page would have said something
+PING_SECONDS = 20.0
+
+
+class Nap:
+    """Rests of one session. After `end()` each is over at once, the present one and all later."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._timeout: asyncio.Timeout | None = None
+        self.ended = False
+
+    def end(self) -> None:
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(0.0)
+
+    async def rest(self, seconds: float) -> None:
+        await self.until(self._clock() + seconds, asyncio.Event().wait())
+
+    async def until(self, when: float, activity: Coroutine[Any, Any, object]) -> None:
+        """Run an endless activity until a time, or until the naps end."""
+        try:
+            async with asyncio.timeout(max(when - self._clock(), 0.0)) as self._timeout:
+                if self.ended:
+                    self._wake()
+                await activity
+        except TimeoutError:
+            pass  # the nap is over
+        finally:
+            self._timeout = None
+
+
+class Idle:
+    """What is done on an open line between two cycles; remembers what the gateway does not answer."""
+
+    def __init__(self, nap: Nap, log: TargetLog, clock: Callable[[], float]) -> None:
+        self._nap = nap
+        self._log = log
+        self._clock = clock
+        self._pings = True
+        self._keep_alive = True
+
+    async def until(self, connection: Connection, when: float) -> None:
+        """Listen until then; keep the line and the gateway's session alive meanwhile."""
+        next_ping = self._clock() + PING_SECONDS
+        next_keep_alive = self._clock() + KEEP_ALIVE_SECONDS
+        while not self._nap.ended and (now := self._clock()) < when:
+            if self._keep_alive and now >= next_keep_alive:
+                await self._keep_session(connection)
+                next_keep_alive = now + KEEP_ALIVE_SECONDS
+            if self._pings and now >= next_ping:
+                self._pings = await connection.ping()
+                next_ping = now + PING_SECONDS
+                if not self._pings:
+                    self._log.debug("no pong; pings end")
+            wake_at = min([when] + [next_ping] * self._pings + [next_keep_alive] * self._keep_alive)
+            await self._nap.until(wake_at, connection.listen())
+
+    async def _keep_session(self, connection: Connection) -> None:
+        """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again."""
+        try:
+            await connection.ask("ping", messages.ping_request(str(uuid.uuid4())))
+        except errors.NoAnswer:
+            self._keep_alive = False
+            raise
