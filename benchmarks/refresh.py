@@ -32,6 +32,7 @@ from exporter.winet.cycle import Cycle
 from exporter.winet.dial import Dialer, make_http_client
 from exporter.winet.login import Login
 from exporter.winet.session import Session
+from exporter.winet.survey import Survey
 
 READINGS = 65  # 45 in real, 15 in real_battery, 5 inputs in direct
 POWER_KEY, POWER_FAMILY = "I18N_COMMON_TOTAL_ACTIVE_POWER", "winet2_ac_active_power_watts"
@@ -66,10 +67,12 @@ class Ours:
         session = Session(
             target, http, gate=asyncio.Semaphore(), on_change=lambda name: None, rng=random.Random(1)
         )
-        cycle = Cycle(target, session.counters, time.monotonic, time.time)
-        socket, _ = await Dialer(target, http).open()
-        connection = Connection(socket, session.counters, REQUEST_TIMEOUT)
+        dialer = Dialer(target, http)
         log = TargetLog(logging.getLogger(__name__), target.name)
+        survey = Survey(dialer, session.counters, log, time.monotonic, time.time)
+        cycle = Cycle(target, session.counters, survey, time.monotonic, time.time)
+        socket, _ = await dialer.open()
+        connection = Connection(socket, session.counters, REQUEST_TIMEOUT)
         token = await Login(target, log).perform(connection, cycle, plain=True)
         return cls(http, session, connection, cycle, Exposition(catalogue.bundled()), token)
 

@@ -19,7 +19,7 @@ def elevation(location: Location, wall: float) -> float:
     observer.lon = math.radians(location.longitude)
     observer.pressure = 0  # the air's part is in the horizon
     observer.date = wall / 86400 + _EPHEM_DAYS
-    return math.degrees(ephem.Sun(observer).alt)
+    return math.degrees(float(ephem.Sun(observer).alt))
 
 
 def is_up(location: Location, wall: float) -> bool:

@@ -85,6 +85,7 @@ class TargetView:
             states = States(self._state, self._catalogue.states.get(kind, ()))
             view = self.devices[device.identity] = DeviceView(device, kind, states)
         view.device = device
+        view.answered = {s: answered for s, answered in view.answered.items() if s in report.answers}
         new = {  # in the order in which sources are preferred
             service: answer
             for service in Service

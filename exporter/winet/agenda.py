@@ -6,6 +6,7 @@ the cycle. So it goes to the end of the cycle, and after two failures in a row i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ SERVICES: dict[int, tuple[Service, ...]] = {
 }
 RARELY_CYCLES = 10
 LONGEST_DEFERMENT = 1800.0
+UNSUPPORTED_SECONDS = 86400.0  # a battery may have been added since
 
 
 class Question(NamedTuple):
@@ -51,7 +53,8 @@ class Agenda:
         self._interval = refresh_interval
         self._devices: tuple[Device, ...] = ()
         self._charges: dict[tuple[str, Service], Charge] = {}
-        self._unsupported: set[tuple[str, Service]] = set()
+        self._unsupported: dict[tuple[str, Service], float] = {}  # until when
+        self._next_look = math.inf
         self._left_alone: set[str] = set()
         self._questions: list[Question] | None = None  # all that may be asked; made anew after a change
 
@@ -71,7 +74,11 @@ class Agenda:
 
     def due(self, now: float) -> list[Question]:
         """The questions of this cycle. Charged ones come last; listed devices never make none."""
+        if now >= self._next_look:
+            self._unsupported = {key: until for key, until in self._unsupported.items() if until > now}
+            self._questions = None
         if self._questions is None:
+            self._next_look = min(self._unsupported.values(), default=math.inf)
             self._questions = [
                 Question(device, service)
                 for device in self._devices
@@ -103,12 +110,15 @@ class Agenda:
             cycles = RARELY_CYCLES * 2 ** min(charge.in_a_row - 2, 16)
             charge.not_before = now + min(cycles * self._interval, LONGEST_DEFERMENT)
 
-    def refused(self, question: Question, error: errors.AnswerError) -> None:
-        """The device has no such service: not in this session, and not again for a type nobody knows."""
+    def refused(self, question: Question, error: errors.AnswerError, now: float) -> None:
+        """The device has no such service: not in this session or for a day, whichever ends first.
+
+        A type that nobody knows is left alone.
+        """
         self._questions = None
         if question.device.dev_type not in SERVICES and isinstance(
             error, errors.Unsupported | errors.Rejected
         ):
             self._left_alone.add(question.device.identity)
         if isinstance(error, errors.Unsupported):
-            self._unsupported.add(question.key)
+            self._unsupported[question.key] = now + UNSUPPORTED_SECONDS

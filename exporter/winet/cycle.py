@@ -27,6 +27,7 @@ from exporter.winet import errors, lists, messages
 from exporter.winet.agenda import Agenda, Question
 from exporter.winet.connection import Connection
 from exporter.winet.messages import Reply
+from exporter.winet.survey import Survey
 
 LIST_SECONDS = 600.0  # so that new devices appear
 WATCHDOG_CYCLES = 5
@@ -36,7 +37,12 @@ class Cycle:
     """The refreshing of one target: survives its connections, so that no device is forgotten with them."""
 
     def __init__(
-        self, target: Target, counters: Counters, clock: Callable[[], float], wall: Callable[[], float]
+        self,
+        target: Target,
+        counters: Counters,
+        survey: Survey,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
     ) -> None:
         self.snapshot: Snapshot | None = None
         self.seconds: float | None = None
@@ -46,6 +52,7 @@ class Cycle:
         self.others_answered = False  # it broke off at one device, but others had answered
         self._target = target
         self._counters = counters
+        self._survey = survey
         self._clock = clock
         self._wall = wall
         self._log = TargetLog(logging.getLogger(__name__), target.name)
@@ -159,7 +166,9 @@ class Cycle:
         if not isinstance(error, errors.AnswerError):
             raise error
         self._refusals.append(error)
-        self._agenda.refused(question, error)
+        self._agenda.refused(question, error, self._clock())
+        if isinstance(error, errors.Unsupported):  # what it said before is no longer so
+            self._answers.get(question.device.identity, {}).pop(question.service, None)
         self._note(error.reason, question.service, str(error), question.device)
 
     def _keep(self, question: Question, reply: Reply) -> errors.NoData | None:
@@ -198,10 +207,12 @@ class Cycle:
             if self.snapshot is None:
                 return
             now, wall = self.snapshot.taken_at, self.snapshot.taken_wall
+        faults = self._survey.faults
         reports = (
-            DeviceReport(device, dict(self._answers.get(device.identity, {}))) for device in self._devices
+            DeviceReport(device, dict(self._answers.get(device.identity, {})), faults.get(device.identity))
+            for device in self._devices
         )
-        self.snapshot = Snapshot(now, wall, tuple(reports))
+        self.snapshot = Snapshot(now, wall, tuple(reports), dict(self._survey.answers))
 
     def _watch(self) -> None:
         self._fruitless = 0 if self.answered else self._fruitless + 1

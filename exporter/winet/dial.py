@@ -27,6 +27,7 @@ OPEN_SECONDS = 20.0  # a small computer needs seconds for an RSA handshake
 NAMED_PORT_TLS_SECONDS = 5.0  # on a port of unknown kind, silence counts as "no TLS here"
 CLOSE_SECONDS = 1.0
 LARGEST_MESSAGE = 1 << 20  # the largest seen has 18 kB
+LARGEST_PAGE = 4 << 20  # its file of labels has thousands of lines (inferred)
 
 NO_TLS_REASONS = (
     "WRONG_VERSION_NUMBER",
@@ -87,6 +88,7 @@ class Dialer:
         self._http = http
         self._strict: ssl.SSLContext | None = None
         self._plain_worked = False
+        self._spoken: Endpoint | None = None  # what the newest WebSocket was opened to
         self.tls_seen = False
         self.certificate: tls.Certificate | None = None
 
@@ -115,6 +117,7 @@ class Dialer:
                             raise
                         continue
                     self._plain_worked = endpoint.scheme == "ws"
+                    self._spoken = endpoint
                     return socket, endpoint
         except TimeoutError:
             where = " or ".join(map(str, endpoints))
@@ -151,6 +154,45 @@ class Dialer:
                 self.certificate = watch.seen
         return socket
 
+    async def fetch(self, path: str) -> str:
+        """One of the gateway's own pages as text, over the transport that its WebSocket speaks.
+
+        With TLS the pages are beside the WebSocket and checked like it; plain they have a port of their own.
+        Raises a `TransportError`, or `Rejected` for any HTTP status but 200.
+        """
+        spoken = self._spoken or self.endpoints()[0]
+        secure = spoken.scheme == "wss"
+        port = spoken.port if secure else self._target.http_port
+        endpoint = Endpoint("https" if secure else "http", spoken.host, port)
+        watch = tls.CertificateWatch(self._target.fingerprints)
+        try:
+            async with asyncio.timeout(self._target.request_timeout):
+                return await self._fetch(endpoint, path, await self._verification(watch))
+        except TimeoutError:
+            raise errors.NoAnswer(
+                f"no answer to {endpoint}{path} within {self._target.request_timeout:g} s"
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translate(error, endpoint, watch, self._target.fingerprints) from error
+
+    async def _fetch(
+        self, endpoint: Endpoint, path: str, verification: ssl.SSLContext | tls.CertificateWatch
+    ) -> str:
+        # a gateway has few sockets, and a page that is packed would be larger than it seems
+        headers = {"Connection": "close", "Accept-Encoding": "identity"}
+        url = endpoint.url.with_path(path)
+        async with self._http.get(url, ssl=verification, headers=headers) as response:
+            if response.status != 200:
+                raise errors.Rejected(
+                    f"{endpoint}{path} answered with HTTP {response.status}", response.status
+                )
+            page = bytearray()
+            async for part in response.content.iter_chunked(1 << 16):
+                page += part
+                if len(page) > LARGEST_PAGE:
+                    raise errors.Garbled(f"{endpoint}{path} has more than {LARGEST_PAGE} bytes")
+            return page.decode("utf-8", "replace")
+
     async def _verification(self, watch: tls.CertificateWatch) -> ssl.SSLContext | tls.CertificateWatch:
         if self._target.verify != "strict":
             return watch
@@ -181,7 +223,7 @@ def _translate(
     number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
     if number is not None and number in errno.errorcode:
         words = os.strerror(number)  # asyncio's own words for it are "Connect call failed"
-    if endpoint.scheme == "wss" and watch.seen is None:
+    if endpoint.scheme in ("wss", "https") and watch.seen is None:
         if isinstance(cause, ssl.SSLError) and not _is_no_tls(cause):
             return errors.TlsFailed(f"{endpoint}: the TLS handshake failed ({cause.reason})")
         if not (isinstance(cause, OSError) and cause.errno in UNREACHABLE_ERRNOS):

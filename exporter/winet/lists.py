@@ -141,7 +141,7 @@ def _text(value: object) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
-def _value(value: object) -> str | None:
+def text_value(value: object) -> str | None:
     """A reading's value as text. JSON numbers were never seen there, but they lose nothing as text."""
     if isinstance(value, str):
         return value
@@ -154,7 +154,7 @@ def _odd_reading(entry: object) -> Reading | None:
     """A reading that is not three texts: EV chargers leave out `data_unit` (reported); else None."""
     if not isinstance(entry, dict):
         return None
-    key, value, unit = entry.get("data_name"), _value(entry.get("data_value")), entry.get("data_unit")
+    key, value, unit = entry.get("data_name"), text_value(entry.get("data_value")), entry.get("data_unit")
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_TEXT or value is None:
         return None
     if unit is not None and not isinstance(unit, str):
@@ -180,9 +180,8 @@ def _odd_input(entry: object) -> DirectInput | None:
     """An input that lacks some of its fields, or has numbers for texts; None if it is none."""
     if not isinstance(entry, dict):
         return None
-    name, voltage, current = (
-        entry.get("name"), _value(entry.get("voltage", NO_VALUE)), _value(entry.get("current", NO_VALUE)),
-    )  # fmt: skip
+    name = entry.get("name")
+    voltage, current = (text_value(entry.get(part, NO_VALUE)) for part in ("voltage", "current"))
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_TEXT or voltage is None or current is None:
         return None
     return DirectInput(

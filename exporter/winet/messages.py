@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
 
-from exporter.telemetry import Service, printable
+from exporter.telemetry import GatewayService, Service, printable
 from exporter.winet import errors
 
 LANGUAGE = "en_us"
@@ -82,6 +82,16 @@ def ping_request(identity: str) -> str:
 
 def logout_request(token: str) -> str:
     return _request(token, "logout")
+
+
+def gateway_request(token: str, service: GatewayService) -> str:
+    """A question about the gateway or the plant as a whole, which needs no more than its name."""
+    return _request(token, service)
+
+
+def fault_request(token: str, dev_id: str) -> str:
+    """The fault list of one device, 20 entries at most (reported once)."""
+    return _request(token, "fault", dev_id=dev_id, type="0", count="20")
 
 
 # Replies ---------------------------------------------------------------------------------------------

@@ -117,6 +117,10 @@ class Pool:
         """The newest readings of a target; None before there are any."""
         return self._sessions[target].snapshot
 
+    async def labels(self, target: str) -> Mapping[str, str]:
+        """What a gateway calls its keys, by its own file, asked for now. Raises `WinetError`."""
+        return await self._sessions[target].labels()
+
     def statuses(self) -> Mapping[str, TargetStatus]:
         return {name: session.status() for name, session in self._sessions.items()}
 

@@ -19,6 +19,7 @@ ACCESS_PAUSE = 1800.0
 LONGEST_ACCESS_PAUSE = 86400.0
 LONGEST_YIELD = 3600.0
 TAKEN_AGAIN_SECONDS = 600.0
+SLEEP_RETRY = 300.0
 UNDISTURBED_SECONDS = 3600.0
 
 
@@ -69,8 +70,13 @@ class Recovery:
             self._failures = 0
             self._token_retried = False
 
-    def pause_after(self, error: Exception, now: float, *, others_answered: bool = False) -> Pause:
-        """The pause that `error` asks for. With `others_answered` only one device failed: no growth."""
+    def pause_after(
+        self, error: Exception, now: float, *, others_answered: bool = False, asleep: bool = False
+    ) -> Pause:
+        """The pause that `error` asks for. With `others_answered` only one device failed: no growth.
+
+        `asleep` says that the gateway is expected to be gone until the sun rises.
+        """
         self._healthy_at = None
         if isinstance(error, errors.AccessError):
             return self._access_pause(error)
@@ -79,6 +85,8 @@ class Recovery:
         if isinstance(error, errors.TokenExpired) and not self._token_retried:
             self._token_retried = True
             return Pause(State.CONNECTING, 0.0)
+        if asleep:
+            return Pause(State.ASLEEP, SLEEP_RETRY - self._rng.uniform(0.0, 0.05 * SLEEP_RETRY))
         seconds = 1.0 + self._rng.uniform(0.0, min(2.0 ** min(self._failures, 16), LONGEST_BACK_OFF - 1.0))
         if not others_answered:
             self._failures += 1

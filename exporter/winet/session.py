@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -23,8 +23,11 @@ from exporter.winet.connection import Connection
 from exporter.winet.cycle import Cycle
 from exporter.winet.dial import Dialer
 from exporter.winet.idle import Idle, Nap
+from exporter.winet.labels import LABELS_PATH, decode_properties
 from exporter.winet.login import Login
+from exporter.winet.night import Night
 from exporter.winet.recovery import Pause, Recovery
+from exporter.winet.survey import INTERVAL_SECONDS, ORDER, Survey
 
 PASSWORD_LOOK_SECONDS = 15.0
 
@@ -49,11 +52,16 @@ class Session:
         self.counters = Counters()
         self._dialer = Dialer(target, http)
         self._recovery = Recovery(target.yield_for, rng)
-        self._cycle = Cycle(target, self.counters, clock, wall)
         self._gate = gate
         self._on_change = on_change
         self._clock = clock
+        self._wall = wall
         self._log = TargetLog(logging.getLogger(__name__), target.name)
+        self._survey = Survey(self._dialer, self.counters, self._log, clock, wall)
+        self._cycle = Cycle(target, self.counters, self._survey, clock, wall)
+        self._night = Night(target.location, target.devices)
+        self._turn = asyncio.Lock()  # one thing at a time: WebSocket questions and HTTP pages
+        self._opening = False
         self._state = State.STARTING
         self._login = Login(target, self._log)
         self._since = clock()
@@ -101,6 +109,10 @@ class Session:
             target.labels,
             target.stale_after,
             target.max_unmapped,
+            target.stale_after + INTERVAL_SECONDS + len(ORDER) * target.refresh_interval,
+            target.timezone,
+            target.location,
+            target.devices,
         )
 
     def stop(self) -> bool:
@@ -109,7 +121,15 @@ class Session:
         False while a session is only being opened: then nothing new should begin, and a cancel is right.
         """
         self._nap.end()
-        return self._state not in (State.CONNECTING, State.AUTHENTICATING)
+        return not self._opening
+
+    async def labels(self) -> Mapping[str, str]:
+        """What the gateway calls its keys, by its own file, fetched now between two questions.
+
+        Raises `WinetError`: the file may be missing, or the port that it is served on closed.
+        """
+        async with self._turn:
+            return decode_properties(await self._dialer.fetch(LABELS_PATH))
 
     # The loop --------------------------------------------------------------------------------------
 
@@ -122,8 +142,13 @@ class Session:
             if error is None or self._nap.ended:
                 return
             now = self._clock()
-            pause = self._recovery.pause_after(error, now, others_answered=self._cycle.others_answered)
-            self._report_failure(error, pause.seconds)
+            pause = self._recovery.pause_after(
+                error,
+                now,
+                others_answered=self._cycle.others_answered or self._survey.blamed,
+                asleep=self._failing_since is not None and self._night.explains(error, now, self._wall()),
+            )
+            self._report_failure(error, pause)
             self._retry_at = now + pause.seconds
             self._enter(pause.state)
             await self._sit_out(pause)
@@ -132,15 +157,17 @@ class Session:
     async def _one_life(self) -> errors.WinetError | None:
         """One connection from its opening to its end. Returns why it ended; None if it was asked to."""
         connection: Connection | None = None
-        self._cycle.others_answered = False
+        self._cycle.others_answered = self._survey.blamed = False
         try:
             async with self._gate:
                 if self._nap.ended:
                     return None
+                self._opening = True
                 connection = await self._connect()
                 await self._note_certificate()
                 self._enter(State.AUTHENTICATING)
                 token = await self._login.perform(connection, self._cycle, plain=self._scheme == "ws")
+                self._opening = False
             self._recovery.online(self._clock())
             await self._refresh_until_stopped(connection, token)
         except errors.WinetError as error:
@@ -157,12 +184,14 @@ class Session:
             self.counters.count(errors.Internal.reason)
             return errors.Internal(f"{type(error).__name__}: {error}")
         finally:
+            self._opening = False
             if connection is not None:
                 await connection.close()
         return None
 
     async def _connect(self) -> Connection:
-        self._enter(State.CONNECTING)
+        if self._state is not State.ASLEEP:  # a knock at its door does not wake it
+            self._enter(State.CONNECTING)
         self.counters.attempts += 1
         try:
             socket, endpoint = await self._dialer.open()
@@ -195,17 +224,24 @@ class Session:
 
     async def _refresh_until_stopped(self, connection: Connection, token: str) -> None:
         self._enter(State.ONLINE)
+        self._survey.connected()
         due = self._clock()
         while not self._nap.ended:
-            try:
-                await self._cycle.refresh(connection, token)
-                self._report_cycle()
-            finally:
-                self._on_change(self.target.name)
+            async with self._turn:
+                await self._refresh(connection, token)
             now = self._clock()
             due = max(due + self.target.refresh_interval, now)
             await self._idle.until(connection, due)
         await connection.ask("logout", messages.logout_request(token))
+
+    async def _refresh(self, connection: Connection, token: str) -> None:
+        try:
+            await self._cycle.refresh(connection, token)
+            self._report_cycle()
+        finally:
+            self._on_change(self.target.name)
+        if self.target.gateway_services and self._cycle.complete and self.snapshot is not None:
+            await self._survey.ask_one(connection, token, self.snapshot)
 
     def _report_cycle(self) -> None:
         if self._cycle.answered:
@@ -239,14 +275,22 @@ class Session:
             self._state, self._since = state, self._clock()
         self._on_change(self.target.name)
 
-    def _report_failure(self, error: errors.WinetError, pause: float) -> None:
-        """WARNING for the first failure of an outage or a new kind of failure, DEBUG for repeats."""
-        repeated = self._error is not None and type(self._error) is type(error)
+    def _report_failure(self, error: errors.WinetError, pause: Pause) -> None:
+        """WARNING for the first failure of an outage or a new kind of failure, DEBUG for repeats.
+
+        At nightfall nothing is wrong: INFO, and once more when it is clear that the gateway sleeps.
+        """
+        asleep, was_asleep = pause.state is State.ASLEEP, self._state is State.ASLEEP
+        repeated = self._error is not None and type(self._error) is type(error) and asleep is was_asleep
         self._error = error
+        level = logging.INFO if asleep else logging.WARNING
         if self._failing_since is None:
             self._failing_since = self._clock()
+            self._night.lost(self.snapshot, self._clock(), self._wall())
+            if self._night.may_be_falling(error):
+                level = logging.INFO
         self._log.log(
-            logging.DEBUG if repeated else logging.WARNING,
-            "connection failed",
-            extra={"reason": error.reason, "error": error, "retry_in_seconds": round(pause, 1)},
+            logging.DEBUG if repeated or (asleep and was_asleep) else level,
+            "asleep" if asleep else "connection failed",
+            extra={"reason": error.reason, "error": error, "retry_in_seconds": round(pause.seconds, 1)},
         )

@@ -152,12 +152,15 @@ def test_silent_when_the_dev_id_changes_then_the_charge_stays_with_the_device():
 # Refusals --------------------------------------------------------------------------------------------
 
 
-def test_refused_when_a_service_is_unsupported_then_it_is_not_asked_in_this_session():
-    """A hybrid without battery is asked for it once a session."""
+def test_refused_when_a_service_is_unsupported_then_it_is_asked_once_a_day_and_in_each_session():
+    """A hybrid without battery is hardly bothered, and a battery that is added is found."""
     made = agenda(HYBRID)
-    made.refused(Question(HYBRID, BATTERY), errors.Unsupported("", 211))
-    for cycle in range(3):
-        assert asked(made, cycle * 1e6) == [("H", REAL), ("H", DIRECT)]
+    for refused_at in (100.0, 86500.0):
+        made.refused(Question(HYBRID, BATTERY), errors.Unsupported("", 211), refused_at)
+        for seconds in (0.0, 10.0, 86399.0):
+            assert asked(made, refused_at + seconds) == [("H", REAL), ("H", DIRECT)]
+        assert ("H", BATTERY) in asked(made, refused_at + 86400.0)
+    made.refused(Question(HYBRID, BATTERY), errors.Unsupported("", 211), 0.0)
     made.connected()
     assert ("H", BATTERY) in asked(made)
 
@@ -167,7 +170,7 @@ def test_refused_when_it_may_pass_then_the_question_stays(kind):
     """Busy, failed and empty answers of a known device do not end its questions."""
     made = agenda(HYBRID)
     before = asked(made)
-    made.refused(Question(HYBRID, BATTERY), kind("", 1))
+    made.refused(Question(HYBRID, BATTERY), kind("", 1), 0.0)
     assert asked(made) == before
 
 
@@ -176,7 +179,7 @@ def test_refused_when_the_type_is_unknown_then_the_device_is_left_alone(kind):
     """A device of a type nobody knows is asked until it refuses, and then never again."""
     made = agenda(HYBRID, STRANGER)
     assert ("X", REAL) in asked(made)
-    made.refused(Question(STRANGER, REAL), kind("", 999))
+    made.refused(Question(STRANGER, REAL), kind("", 999), 0.0)
     made.connected()
     made.devices_listed([HYBRID, STRANGER])
     assert asked(made) == [("H", REAL), ("H", BATTERY), ("H", DIRECT)]
@@ -186,7 +189,7 @@ def test_refused_when_the_type_is_unknown_then_the_device_is_left_alone(kind):
 def test_refused_when_an_unknown_device_cannot_just_now_then_it_is_asked_again(kind):
     """A gateway that is busy says nothing about the device."""
     made = agenda(STRANGER)
-    made.refused(Question(STRANGER, REAL), kind("", 1))
+    made.refused(Question(STRANGER, REAL), kind("", 1), 0.0)
     assert asked(made) == [("X", REAL)]
 
 

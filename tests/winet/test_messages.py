@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.telemetry import Service
+from exporter.telemetry import GatewayService, Service
 from exporter.winet import errors, lists, messages
 from exporter.winet.messages import Fragment, Handshake, Reply
 
@@ -512,10 +512,13 @@ def test_requests_when_all_are_listed_then_none_can_write():
     assert sorted(builders) == [
         "connect_request",
         "device_list_request",
+        "fault_request",
+        "gateway_request",
         "login_request",
         "logout_request",
         "ping_request",
         "reading_request",
     ]
     assert set(Service) == {"real", "real_battery", "direct"}
+    assert set(GatewayService) == {"about", "state", "statistics", "local", "runtime"}
     assert not re.search("param|passthrough", " ".join(builders))

@@ -1,0 +1,94 @@
+"""Whether a gateway that vanished is asleep. Pure.
+
+A string inverter switches itself and the gateway in it off at dusk (reported by many owners): nothing is
+wrong then, and nobody should be woken. A hybrid has its battery and stays up all night.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from exporter import sun
+from exporter.telemetry import DeviceReport, Location, OwnDevice, Reading, Service, Snapshot
+from exporter.winet import errors
+from exporter.winet.dial import TlsNotSpoken
+
+STRING_INVERTERS = frozenset({0, 1, 21})
+ACCESSORIES = frozenset({8, 11, 13, 14, 18, 20, 23, 24, 25, 34, 36, 37, 46, 47, 48})  # none with a battery
+VANISHED = (errors.Unreachable, errors.NoAnswer, errors.ConnectionLost, TlsNotSpoken)
+
+LONGEST_SUN_SECONDS = 1800.0
+LONGEST_SLEEP_SECONDS = 64800.0  # 18 h, longer than any night between the polar circles' fringes
+NEAR_ZERO_WATTS = 100.0
+NEAR_ZERO_SHARE = 0.01  # of the rated power
+
+STATE_KEYS = ("I18N_COMMON_RUNNING_STATE", "I18N_COMMON_DEVICE_STATUS")
+POWER_KEYS = ("I18N_COMMON_TOTAL_DCPOWER", "I18N_COMMON_TOTAL_ACTIVE_POWER", "I18N_COMMON_ACTIVE_POWER")
+WATTS = {"w": 1.0, "kw": 1000.0, "mw": 1e6}
+
+
+class Night:
+    """What was known when the gateway vanished, and for how long that explains its absence."""
+
+    def __init__(self, location: Location | None, devices: Mapping[str, OwnDevice]) -> None:
+        self._location = location
+        self._own = devices
+        self._fell_silent_at: float | None = None
+
+    def lost(self, snapshot: Snapshot | None, now: float, wall: float) -> None:
+        """An outage begins at `now` (monotonic; `wall` since 1970) after these last readings."""
+        ready = (
+            snapshot is not None and _can_sleep(snapshot) and (self._is_dark(wall) or self._idle(snapshot))
+        )
+        self._fell_silent_at = now if ready else None
+
+    def may_be_falling(self, error: Exception) -> bool:
+        """Whether the outage that has just begun with `error` is no surprise."""
+        return self._fell_silent_at is not None and isinstance(error, VANISHED)
+
+    def explains(self, error: Exception, now: float, wall: float) -> bool:
+        """Whether a gateway that cannot be reached now is asleep rather than broken."""
+        if self._fell_silent_at is None or not isinstance(error, VANISHED):
+            return False
+        gone_for = now - self._fell_silent_at
+        if self._location is None:
+            return gone_for < LONGEST_SLEEP_SECONDS
+        if gone_for < LONGEST_SUN_SECONDS or self._is_dark(wall):
+            return True
+        return self._is_dark(wall - LONGEST_SUN_SECONDS)
+
+    def _is_dark(self, wall: float) -> bool:
+        return self._location is not None and not sun.is_up(self._location, wall)
+
+    def _idle(self, snapshot: Snapshot) -> bool:
+        """Whether every string inverter stood by or hardly made power in its last words."""
+        inverters = [report for report in snapshot.devices if report.device.dev_type in STRING_INVERTERS]
+        return all(self._is_idle(report) for report in inverters)
+
+    def _is_idle(self, report: DeviceReport) -> bool:
+        answer = report.answers.get(Service.REAL)
+        last = {reading.key: reading for reading in reversed(answer.readings)} if answer else {}
+        if any("STANDBY" in last[key].value.upper() for key in STATE_KEYS if key in last):
+            return True
+        own = self._own.get(report.device.identity, OwnDevice())
+        most = max(NEAR_ZERO_WATTS, NEAR_ZERO_SHARE * (own.rated_power_watts or 0.0))
+        for key in POWER_KEYS:
+            watts = _watts(last[key]) if key in last else None
+            if watts is not None:
+                return abs(watts) <= most
+        return False
+
+
+def _watts(reading: Reading) -> float | None:
+    try:
+        value = float(reading.value) * WATTS[reading.unit.strip().lower()]
+    except (ValueError, KeyError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _can_sleep(snapshot: Snapshot) -> bool:
+    """String inverters with nothing that keeps the gateway up."""
+    types = {report.device.dev_type for report in snapshot.devices}
+    return bool(types & STRING_INVERTERS) and types <= STRING_INVERTERS | ACCESSORIES

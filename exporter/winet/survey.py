@@ -1,0 +1,213 @@
+"""The questions that only some firmware answers: about the gateway itself, its plant, and faults.
+
+They must not hurt a small gateway. So the first comes five minutes after the first readings, a new one
+every ten minutes, and then each once a minute at most, never two between two cycles. What a gateway does not
+answer is not asked again until its firmware has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from exporter.logs import TargetLog
+from exporter.telemetry import Answer, Counters, Device, Faults, GatewayService, Reason, Snapshot
+from exporter.winet import errors, facts, messages
+from exporter.winet.connection import Connection
+from exporter.winet.dial import Dialer
+from exporter.winet.messages import Reply
+
+FIRST_SECONDS = 300.0
+NEW_SECONDS = 600.0
+INTERVAL_SECONDS = 60.0
+DAY_SECONDS = 86400.0
+FAULT = "fault"
+FAULT_TYPES = (0, 1, 21, 35)  # inverters: only they were ever asked for faults (reported once)
+FIRMWARE_KEY = "I18N_COMMON_APPLI_SOFT_VERSION"
+ABOUT_PATH = "/about/list"
+ORDER: tuple[str, ...] = (
+    GatewayService.STATE,
+    GatewayService.ABOUT,
+    GatewayService.STATISTICS,
+    GatewayService.LOCAL,
+    FAULT,
+    GatewayService.RUNTIME,
+)
+
+
+class Topic(NamedTuple):
+    """What one question is about. `identity` is the device's, "" for the gateway as a whole."""
+
+    service: str
+    identity: str = ""
+
+
+class Survey:
+    """Asks one optional question at a time and keeps the newest answers, over all connections to a target."""
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        counters: Counters,
+        log: TargetLog,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.answers: dict[GatewayService, Answer] = {}
+        self.faults: dict[str, Faults] = {}
+        self.blamed = False  # the line was lost over one of these questions
+        self._dialer = dialer
+        self._counters = counters
+        self._log = log
+        self._clock = clock
+        self._wall = wall
+        self._next_new = math.inf
+        self._introduced: set[str] = set()
+        self._not_before: dict[Topic, float] = {}
+        self._given_up: set[Topic] = set()
+        self._told: set[str] = set()
+        self._firmware = ""
+
+    def connected(self) -> None:
+        """A new connection: the gateway may have been restarted with other firmware."""
+        self.blamed = False
+        about = self.answers.get(GatewayService.ABOUT)
+        if about is not None:
+            self._not_before[Topic(GatewayService.ABOUT)] = about.taken_at + NEW_SECONDS
+
+    async def ask_one(self, connection: Connection, token: str, snapshot: Snapshot) -> None:
+        """Ask what is due, if anything. Raises what ends the connection; refusals are kept in mind."""
+        now = self._clock()
+        if math.isinf(self._next_new):
+            self._next_new = now + FIRST_SECONDS
+        devices = [report.device for report in snapshot.devices]
+        topic = self._due(devices, now)
+        if topic is None:
+            return
+        if topic.service not in self._introduced:
+            self._introduced.add(topic.service)
+            self._next_new = now + NEW_SECONDS
+        self._not_before[topic] = now + INTERVAL_SECONDS
+        try:
+            await self._ask(connection, token, topic, devices)
+        except (errors.NoAnswer, errors.Garbled, errors.ConnectionLost) as error:
+            self._give_up(topic, error)
+            self.blamed = True
+            raise
+
+    def _due(self, devices: Iterable[Device], now: float) -> Topic | None:
+        """A new topic when its time has come, else the one that has waited longest."""
+        waiting = [
+            topic
+            for topic in self._topics(devices)
+            if topic not in self._given_up
+            and self._not_before.get(topic, 0.0) <= now
+            and (topic.service in self._introduced or now >= self._next_new)
+        ]
+        return min(
+            waiting,
+            key=lambda topic: (topic.service in self._introduced, self._not_before.get(topic, 0.0)),
+            default=None,
+        )
+
+    def _topics(self, devices: Iterable[Device]) -> list[Topic]:
+        topics = []
+        for service in ORDER:
+            if service == FAULT:
+                topics += [
+                    Topic(FAULT, device.identity) for device in devices if device.dev_type in FAULT_TYPES
+                ]
+            elif service != GatewayService.RUNTIME or self._statistics_refused():
+                topics.append(Topic(service))
+        return topics
+
+    def _statistics_refused(self) -> bool:
+        """`runtime` tells little that `statistics` does not, so it is asked only in its place."""
+        topic = Topic(GatewayService.STATISTICS)
+        return topic in self._given_up or self._not_before.get(topic, 0.0) > self._clock() + INTERVAL_SECONDS
+
+    async def _ask(self, connection: Connection, token: str, topic: Topic, devices: Iterable[Device]) -> None:
+        if topic.service == GatewayService.ABOUT:
+            await self._read_about()
+            return
+        if topic.service == FAULT:
+            dev_id = next(device.dev_id for device in devices if device.identity == topic.identity)
+            request = messages.fault_request(token, dev_id)
+        else:
+            request = messages.gateway_request(token, GatewayService(topic.service))
+        self._take(topic, await connection.ask(topic.service, request))
+
+    async def _read_about(self) -> None:
+        """The gateway's page of versions. Its failure says nothing of the WebSocket; tomorrow again."""
+        topic = Topic(GatewayService.ABOUT)
+        self._not_before[topic] = self._clock() + DAY_SECONDS
+        try:
+            self._take(topic, messages.decode(await self._dialer.fetch(ABOUT_PATH)))
+        except messages.Fragment:
+            self._refused(topic, errors.Garbled(f"{ABOUT_PATH} is no whole JSON document"))
+        except errors.WinetError as error:
+            self._counters.count(error.reason)
+            self._refused(topic, error)
+
+    def _take(self, topic: Topic, reply: Reply) -> None:
+        """Keep what a reply tells, or what its refusal means for the next time."""
+        error = messages.failure(reply, logged_in=True)
+        if error is None:
+            error = self._keep(topic, reply)
+        if error is None:
+            return
+        self._counters.count(error.reason)
+        if isinstance(error, errors.Busy | errors.ReadFailed):
+            return
+        if isinstance(error, errors.NoData | errors.Rejected) and topic.service != GatewayService.ABOUT:
+            self._give_up(topic, error)
+        else:
+            # 211, 215; or a word about the session, which the next reading will hear if it is meant; and
+            # without `about` nobody would learn of other firmware
+            self._not_before[topic] = self._clock() + DAY_SECONDS
+            self._refused(topic, error)
+
+    def _keep(self, topic: Topic, reply: Reply) -> errors.NoData | None:
+        nothing = errors.NoData(f"the reply to {topic.service} tells nothing", reply.code)
+        if topic.service == FAULT:
+            decoded = facts.decode_faults(reply)
+            if decoded is None:
+                return nothing
+            self.faults[topic.identity] = Faults(self._clock(), decoded.items)
+            for problem in decoded.problems:
+                self._counters.schema_errors += 1
+                self._counters.count(problem.reason)
+                self._tell_unknown_fault(problem.detail)
+            return None
+        service = GatewayService(topic.service)
+        readings = facts.decode_facts(service, reply)
+        if not readings:
+            return nothing
+        self.answers[service] = Answer(self._clock(), self._wall(), readings)
+        if service is GatewayService.ABOUT:
+            self._note_firmware(next((r.value for r in readings if r.key == FIRMWARE_KEY), ""))
+        return None
+
+    def _note_firmware(self, firmware: str) -> None:
+        """Another firmware may answer what this one did not."""
+        if self._firmware and firmware and firmware != self._firmware:
+            self._log.info("firmware changed", extra={"firmware": messages.clean(firmware)})
+            self._given_up.clear()
+            self._not_before = {Topic(GatewayService.ABOUT): self._not_before[Topic(GatewayService.ABOUT)]}
+        self._firmware = firmware or self._firmware
+
+    def _give_up(self, topic: Topic, error: errors.WinetError) -> None:
+        self._given_up.add(topic)
+        self._refused(topic, error)
+
+    def _refused(self, topic: Topic, error: errors.WinetError) -> None:
+        if topic.service not in self._told:
+            self._told.add(topic.service)
+            self._log.info("optional service not answered", extra={"service": topic.service, "error": error})
+
+    def _tell_unknown_fault(self, detail: str) -> None:
+        if Reason.INVALID_READING not in self._told:
+            self._told.add(Reason.INVALID_READING)
+            advice = "please report it with a capture of this message: it is the first one seen"
+            self._log.warning(detail, extra={"service": FAULT, "advice": advice})
