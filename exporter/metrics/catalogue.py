@@ -9,14 +9,15 @@ from decimal import Decimal, InvalidOperation
 from importlib import resources
 from typing import Any, TypeVar
 
+from exporter.metrics.family import DEVICE_LABELS, PREFIX, Family
 from exporter.strict_yaml import Document, Section, kind, one_of, text
+
+__all__ = ["Catalogue", "CatalogueError", "DirectKind", "Family", "Series", "Source", "bundled", "parse"]
 
 T = TypeVar("T")
 
-PREFIX = "winet2_"
 Series = tuple[str, str | None]  # a family and the value of its own label
 
-DEVICE_LABELS = ("target", "device")
 DIRECT_HELP = {
     "mppt": "of each MPP tracker; strings are parts of it, never add both",
     "string": "of each string; strings are parts of their MPP tracker, never add both",
@@ -25,16 +26,6 @@ DIRECT_HELP = {
 
 class CatalogueError(Exception):
     """The catalogue has mistakes; the message names each with its line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A metric family: full name, `gauge` or `counter`, HELP, and the label names in order."""
-
-    name: str
-    kind: str
-    help: str
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.metrics.catalogue import DEVICE_LABELS, PREFIX, Family
+from exporter.metrics.family import DEVICE_LABELS, PREFIX, Family
 
 TARGET_LABELS = ("target",)
 CACHED = "cached at the last refresh"
