@@ -1,20 +1,32 @@
-"""The catalogue: which key and unit become a sample of which metric family. Data with a strict loader."""
+"""The catalogue: which key and unit become a sample of which metric family. Data with a strict loader.
+
+The bundled file lies at the bottom; a user's own files lie on top of it, the last one uppermost.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from importlib import resources
-from typing import Any, TypeVar
+from pathlib import Path
 
+from exporter.metrics import families
+from exporter.metrics.catalogue_file import CatalogueFile, Entry, Factors, merged_units
 from exporter.metrics.family import DEVICE_LABELS, PREFIX, Family
-from exporter.strict_yaml import Document, Section, kind, one_of, text
+from exporter.strict_yaml import Mistake
 
-__all__ = ["Catalogue", "CatalogueError", "DirectKind", "Family", "Series", "Source", "bundled", "parse"]
-
-T = TypeVar("T")
+__all__ = [
+    "Catalogue",
+    "CatalogueError",
+    "DirectKind",
+    "Family",
+    "Series",
+    "Source",
+    "bundled",
+    "load",
+    "parse",
+]
 
 Series = tuple[str, str | None]  # a family and the value of its own label
 
@@ -22,6 +34,18 @@ DIRECT_HELP = {
     "mppt": "of each MPP tracker; strings are parts of it, never add both",
     "string": "of each string; strings are parts of their MPP tracker, never add both",
 }
+DIRECT_QUANTITIES = (("voltage", "volts"), ("current", "amperes"), ("power", "watts"))
+
+# what the exporter itself has beside `families`, and the room it keeps for more
+RESERVED = (
+    "exporter_build_info",
+    "device_rated_power_watts",
+    "local_midnight_timestamp_seconds",
+    "string_info",
+)
+RESERVED_PREFIXES = ("gateway_", "plant_", "sun_")
+# what OpenMetrics appends to the names of infos, histograms, summaries and counters
+ENDINGS = ("_info", "_count", "_sum", "_bucket", "_created", "_gcount", "_gsum")
 
 
 class CatalogueError(Exception):
@@ -34,7 +58,7 @@ class Source:
 
     family: Family
     label_value: str | None
-    factors: Mapping[str, Decimal]
+    factors: Factors
     rank: int
     series: Series = field(init=False)
     labels: tuple[str, ...] = field(init=False)
@@ -62,19 +86,41 @@ class DirectKind:
     current: Family
     power: Family
 
+    @property
+    def families(self) -> tuple[Family, Family, Family]:
+        return self.voltage, self.current, self.power
+
+    def number(self, name: str) -> str | None:
+        """The number in an input's name, without leading noughts; None for a name of another kind."""
+        match = self.pattern.fullmatch(name)
+        digits = match[1] if match is not None else None
+        return str(int(digits)) if digits and digits.isdecimal() and len(digits) <= 9 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All of it, checked. `states` maps device kind to its known states."""
+    """All of it, checked.
+
+    `entries` are what `families` were made of, by full name, those of direct inputs left out. `units` lead
+    from a base unit's name to the units and factors, `states` from a device kind to its known states.
+    """
 
     families: tuple[Family, ...]
     sources: Mapping[str, Source]
-    volts: Mapping[str, Decimal]
-    amperes: Mapping[str, Decimal]
+    entries: Mapping[str, Entry]
+    units: Mapping[str, Factors]
     direct: tuple[DirectKind, ...]
     state_keys: frozenset[str]
     states: Mapping[str, tuple[str, ...]]
     kinds: Mapping[int, str]
+
+    @property
+    def volts(self) -> Factors:
+        return self.units.get("volts", {})
+
+    @property
+    def amperes(self) -> Factors:
+        return self.units.get("amperes", {})
 
     def kind_of(self, dev_type: int) -> str:
         return self.kinds.get(dev_type, "unknown")
@@ -82,159 +128,139 @@ class Catalogue:
 
 def bundled() -> Catalogue:
     """The catalogue that comes with the package."""
-    source = resources.files("exporter.metrics").joinpath("catalogue.yaml")
-    return parse(source.read_text("utf-8"), "catalogue.yaml")
+    return load(())
 
 
 def parse(yaml_text: str, source: str) -> Catalogue:
-    """Check and load a catalogue. Raises `CatalogueError` with every mistake and its line."""
-    document = Document(yaml_text)
-    catalogue = None
-    if not document.mistakes:
-        catalogue = _Loader(document).load()
-    if document.mistakes or catalogue is None:
-        raise CatalogueError("\n".join([f"{source}:", *(f"  {mistake}" for mistake in document.mistakes)]))
-    return catalogue
+    """A catalogue that stands alone. Raises `CatalogueError` with every mistake and its line."""
+    return _combined([CatalogueFile(yaml_text, source, whole=True)], [])
 
 
-class _Loader:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.top = Section(document, "", document.value, ("units", "families", "direct", "states", "kinds"))
-        self.units = {
-            str(name): self._factors(f"units.{name}", factors)
-            for name, factors in self._mapping("units").items()
-        }
-        self.families: list[Family] = []
-        self.sources: dict[str, Source] = {}
+def load(files: Sequence[Path]) -> Catalogue:
+    """The bundled catalogue with these files on top, in their order.
 
-    def load(self) -> Catalogue:
-        for name, entry in self._mapping("families").items():
-            self._family(name, Section(self.document, f"families.{name}", entry, _FAMILY_KEYS))
-        direct = [self._direct(label, pattern) for label, pattern in self._mapping("direct").items()]
-        states = Section(self.document, "states", self.top.raw("states"), ("keys", "known"))
-        no_keys: tuple[str, ...] = ()
-        state_keys = states.take("keys", texts, no_keys)
-        known = self._lists(states.at("known"), states.raw("known"), texts)
-        kinds = self._lists("kinds", self._mapping("kinds"), numbers)
-        return Catalogue(
-            families=tuple(self.families),
-            sources=self.sources,
-            volts=self.units.get("volts", {}),
-            amperes=self.units.get("amperes", {}),
-            direct=tuple(direct),
-            state_keys=frozenset(state_keys),
-            states={kind: tuple(sorted(names)) for kind, names in known.items()},
-            kinds={number: kind for kind, of_kind in kinds.items() for number in of_kind},
-        )
+    A family of a file replaces the one of that name below it, and a key that a file names leaves the family
+    it fed below; a family without keys is gone. Units, states and kinds are added, unit by unit and number
+    by number; all files share them, so the bundled families know a new unit too. A pattern of `direct`
+    replaces the one of its label.
 
-    def _lists(self, path: str, raw: Any, check: Callable[[Any], tuple[T, ...]]) -> dict[str, tuple[T, ...]]:
-        """A mapping of names to lists, each checked."""
-        if not isinstance(raw, Mapping):
-            self.document.add(path, f"must be a mapping, not {kind(raw)}")
-            return {}
-        section = Section(self.document, path, raw, tuple(map(str, raw)))
-        nothing: tuple[T, ...] = ()
-        return {str(name): section.take(name, check, nothing) for name in raw}
-
-    def _mapping(self, key: str) -> Mapping[str, Any]:
-        value = self.top.raw(key)
-        if isinstance(value, Mapping):
-            return value
-        self.document.add(key, f"must be a mapping, not {kind(value)}")
-        return {}
-
-    def _factors(self, path: str, raw: Any) -> dict[str, Decimal]:
-        factors: dict[str, Decimal] = {}
-        if not isinstance(raw, Mapping):
-            self.document.add(path, f"must map units to factors, not {kind(raw)}")
-            return factors
-        for unit, value in raw.items():
-            try:
-                number = Decimal(str(value))
-            except InvalidOperation:
-                number = Decimal(0)
-            if isinstance(value, float) or not number.is_finite() or number <= 0:
-                self.document.add(
-                    f"{path}.{unit}", f'must be a whole number or a decimal in quotes, not "{value}"'
-                )
-            factors[str(unit)] = factors[str(unit).casefold()] = number
-        return factors
-
-    def _family(self, name: str, section: Section) -> None:
-        add = self.document.add
-        name = str(name)
-        if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name):
-            add(section.path, "a family's name has small letters, digits and _ only")
-        for key in ("help", "unit"):
-            if not section.has(key):
-                add(section.path, f"needs a {key}")
-        unit = section.take("unit", one_of(*self.units), "")
-        factors = dict(self.units.get(unit, {}))
-        if section.has("also"):
-            factors.update(self._factors(section.at("also"), section.raw("also")))
-        label = section.take("label", label_name, "")
-        raw = section.raw("keys")
-        by_value: Mapping[str | None, Any] = {None: raw}
-        if label:
-            by_value = raw if isinstance(raw, Mapping) and all(isinstance(v, str) for v in raw) else {}
-        groups = [group if isinstance(group, list) and group else [None] for group in by_value.values()]
-        keys = [key for group in groups for key in group if isinstance(key, str)]
-        if not keys or len(keys) < sum(map(len, groups)):
-            add(section.at("keys"), "must list the gateway's keys" + (f" for each {label}" if label else ""))
-            return
-        family = Family(
-            PREFIX + name,
-            "counter" if name.endswith("_total") else "gauge",
-            f"{section.take('help', text, '')} From {', '.join(keys)}; cached at the last refresh.",
-            (*DEVICE_LABELS, label) if label else DEVICE_LABELS,
-        )
-        self.families.append(family)
-        for value, group in by_value.items():
-            for rank, key in enumerate(group):
-                if key in self.sources:
-                    add(section.at("keys"), f"{key} feeds {self.sources[key].family.name} already")
-                self.sources[key] = Source(family, value, factors, rank)
-
-    def _direct(self, label: str, pattern: Any) -> DirectKind:
-        families = []
-        for quantity, unit in (("voltage", "volts"), ("current", "amperes"), ("power", "watts")):
-            how = " (voltage times current)" if quantity == "power" else ""
-            family = Family(
-                f"{PREFIX}{label}_{quantity}_{unit}",
-                "gauge",
-                f"{quantity.capitalize()}{how} {DIRECT_HELP.get(label, '')}. "
-                f"From the direct input {re.sub('[(].*[)]', 'n', str(pattern))}; cached at the last refresh.",
-                (*DEVICE_LABELS, label),
-            )
-            families.append(family)
-            self.families.append(family)
+    Blocks while it reads. Raises `CatalogueError` with every mistake of every file.
+    """
+    source = resources.files("exporter.metrics").joinpath("catalogue.yaml")
+    layers = [CatalogueFile(source.read_text("utf-8"), source.name, whole=True)]
+    unread: list[str] = []
+    for path in files:
         try:
-            compiled = re.compile(str(pattern))
-        except re.error as error:
-            self.document.add(f"direct.{label}", f"is no regular expression: {error}")
-            compiled = re.compile("")
-        if compiled.groups != 1:
-            self.document.add(f"direct.{label}", "needs one group, the number")
-        return DirectKind(compiled, *families)
+            content = path.read_bytes()
+            layers.append(CatalogueFile(content.decode("utf-8"), str(path)))
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            unread.append(f"{path}:\n  cannot be read: {why}; correct the path or the file's permissions")
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            unread.append(f"{path}:\n  line {line}: is not UTF-8; save the file in that encoding")
+    return _combined(layers, unread)
 
 
-def texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"must be a list of texts, not {kind(value)}; put words such as off in quotes")
-    return tuple(value)
+def _combined(layers: Sequence[CatalogueFile], problems: list[str]) -> Catalogue:
+    """All layers as one catalogue; `problems` are those of files that are none of the layers."""
+    units: dict[str, Factors] = {}
+    kinds: dict[int, str] = {}
+    states: dict[str, set[str]] = {}
+    patterns: dict[str, re.Pattern[str]] = {}
+    for layer in layers:
+        for name, factors in layer.units.items():
+            units[name] = merged_units(units.get(name, {}), factors)
+        kinds |= layer.kinds
+        patterns |= layer.direct
+        for kind, names in layer.states.items():
+            states.setdefault(kind, set()).update(names)
+    entries: dict[str, Entry] = {}
+    state_keys: frozenset[str] = frozenset()
+    direct_names: dict[str, str] = {}
+    for layer in layers:
+        layer.read_families(units)
+        named = frozenset(key for entry in layer.entries.values() for key in entry.all_keys)
+        state_keys = state_keys - named | layer.state_keys
+        left = {name: entry.without(named | layer.state_keys) for name, entry in entries.items()}
+        entries = {name: entry for name, entry in left.items() if entry.keys} | layer.entries
+        direct_names |= {name: label for label in layer.direct for name in _direct_names(label)}
+        _check_names(layer, entries, direct_names)
+    found = [_report(layer.source, layer.document.mistakes) for layer in layers if layer.document.mistakes]
+    if found or problems:
+        raise CatalogueError("\n".join([*found, *problems]))
+    direct = tuple(_direct(label, pattern) for label, pattern in patterns.items())
+    by_name = {name: entry.family() for name, entry in entries.items()}
+    return Catalogue(
+        families=(*by_name.values(), *(family for kind in direct for family in kind.families)),
+        sources={
+            key: Source(by_name[entry.name], value, entry.factors, rank)
+            for entry in entries.values()
+            for value, group in entry.keys.items()
+            for rank, key in enumerate(group)
+        },
+        entries=entries,
+        units=units,
+        direct=direct,
+        state_keys=state_keys,
+        states={kind: tuple(sorted(names)) for kind, names in states.items()},
+        kinds=kinds,
+    )
 
 
-def numbers(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
-        raise ValueError(f"must be a list of whole numbers, not {kind(value)}")
-    return tuple(value)
+def _report(source: str, mistakes: Iterable[Mistake]) -> str:
+    return "\n".join([f"{source}:", *(f"  {m}" for m in sorted(mistakes, key=lambda m: m.line))])
 
 
-def label_name(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        raise ValueError(f"must be a label name (small letters, digits and _), not {kind(value)}")
-    return value
+# Names -----------------------------------------------------------------------------------------------
 
 
-_FAMILY_KEYS = ("help", "unit", "also", "label", "keys")
+def _check_names(layer: CatalogueFile, entries: Mapping[str, Entry], direct: Mapping[str, str]) -> None:
+    """Note the names of a layer that mean something else already, or would in OpenMetrics.
+
+    There a counter x_total is the family x, so the names without that ending must differ.
+    """
+    fixed = {_stem(family.name) for family in families.all_families()} | {PREFIX + name for name in RESERVED}
+    of_direct = {_stem(name): label for name, label in direct.items()}
+    others: dict[str, list[str]] = {}
+    for name in entries:
+        others.setdefault(_stem(name), []).append(name)
+    for name in layer.entries:
+        path = f"families.{name.removeprefix(PREFIX)}"
+        twins = [twin for twin in others[_stem(name)] if twin != name]
+        if _stem(name) in fixed or name.removeprefix(PREFIX).startswith(RESERVED_PREFIXES):
+            layer.document.add(path, "is a name of the exporter's own; choose another one")
+        elif _stem(name) in of_direct:
+            label = of_direct[_stem(name)]
+            layer.document.add(path, f"is fed by direct.{label}; change the pattern there, or the name here")
+        elif twins:
+            layer.document.add(path, f"is the same as {twins[0]} in OpenMetrics; choose another name")
+        elif name.endswith(ENDINGS):
+            ending = name[name.rindex("_") :]
+            layer.document.add(path, f"must not end in {ending}, which OpenMetrics keeps for itself")
+    for label in layer.direct:
+        for name in _direct_names(label):
+            taken = [twin for twin in others.get(_stem(name), ()) if twin not in layer.entries]
+            if taken or name.removeprefix(PREFIX).startswith(RESERVED_PREFIXES) or _stem(name) in fixed:
+                layer.document.add(
+                    f"direct.{label}", f"would feed {name}, which is taken; choose another label"
+                )
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix("_total")
+
+
+def _direct_names(label: str) -> list[str]:
+    return [f"{PREFIX}{label}_{quantity}_{unit}" for quantity, unit in DIRECT_QUANTITIES]
+
+
+def _direct(label: str, pattern: re.Pattern[str]) -> DirectKind:
+    shown = re.sub("[(].*[)]", "n", pattern.pattern)
+    made = []
+    for name, (quantity, _) in zip(_direct_names(label), DIRECT_QUANTITIES, strict=True):
+        how = " (voltage times current)" if quantity == "power" else ""
+        words = f"{quantity.capitalize()}{how} {DIRECT_HELP.get(label, 'of each ' + label)}."
+        help_text = f"{words} From the direct input {shown}; cached at the last refresh."
+        made.append(Family(name, "gauge", help_text, (*DEVICE_LABELS, label)))
+    return DirectKind(pattern, *made)

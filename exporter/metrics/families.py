@@ -103,3 +103,12 @@ def target_info(own_labels: tuple[str, ...]) -> Family:
         *INFO_LABELS,
         *own_labels,
     )
+
+
+def all_families() -> tuple[Family, ...]:
+    """Every family of this module, in order: for the documentation, and so that nothing else takes a name.
+
+    Of one that a function makes there is the plainest form.
+    """
+    constants = [value for value in globals().values() if isinstance(value, Family)]
+    return (*constants, target_info(()))

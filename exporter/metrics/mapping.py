@@ -225,9 +225,8 @@ class TargetView:
         """An MPPT or a string by its name's pattern; any other name as two readings without entry."""
         catalogue = self._catalogue
         for kind in catalogue.direct:
-            match = kind.pattern.fullmatch(entry.name)
-            if match is not None:
-                number = str(int(match[1]))
+            number = kind.number(entry.name)
+            if number is not None:
                 # "MPPT1" and "MPPT01" would be one series: the first name has it
                 first_name = view.input_names.setdefault((kind.voltage.name, number), entry.name)
                 repeated = before > 0 or first_name != entry.name
