@@ -54,12 +54,16 @@ class CatalogueError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One key's way into a family. `rank` 0 is the best source of a series; `factors` by folded unit."""
+    """One key's way into a family. `rank` 0 is the best source of a series; `factors` by folded unit.
+
+    `guarded`: a total whose history is watched. `limited`: a power that the device's rated power bounds.
+    """
 
     family: Family
     label_value: str | None
     factors: Factors
     rank: int
+    limited: bool = False
     series: Series = field(init=False)
     labels: tuple[str, ...] = field(init=False)
     guarded: bool = field(init=False)
@@ -81,6 +85,7 @@ class Source:
 class DirectKind:
     """What the name of an MPPT or a string is matched with, and the three families it feeds."""
 
+    since: str  # the version that knew its name first
     pattern: re.Pattern[str]
     voltage: Family
     current: Family
@@ -167,19 +172,19 @@ def _combined(layers: Sequence[CatalogueFile], problems: list[str]) -> Catalogue
     units: dict[str, Factors] = {}
     kinds: dict[int, str] = {}
     states: dict[str, set[str]] = {}
-    patterns: dict[str, re.Pattern[str]] = {}
+    patterns: dict[str, tuple[str, re.Pattern[str]]] = {}
     for layer in layers:
         for name, factors in layer.units.items():
             units[name] = merged_units(units.get(name, {}), factors)
         kinds |= layer.kinds
-        patterns |= layer.direct
+        patterns |= {label: (layer.since, pattern) for label, pattern in layer.direct.items()}
         for kind, names in layer.states.items():
             states.setdefault(kind, set()).update(names)
     entries: dict[str, Entry] = {}
     state_keys: frozenset[str] = frozenset()
     direct_names: dict[str, str] = {}
     for layer in layers:
-        layer.read_families(units)
+        layer.read_families(units, set(kinds.values()))
         named = frozenset(key for entry in layer.entries.values() for key in entry.all_keys)
         state_keys = state_keys - named | layer.state_keys
         left = {name: entry.without(named | layer.state_keys) for name, entry in entries.items()}
@@ -189,12 +194,12 @@ def _combined(layers: Sequence[CatalogueFile], problems: list[str]) -> Catalogue
     found = [_report(layer.source, layer.document.mistakes) for layer in layers if layer.document.mistakes]
     if found or problems:
         raise CatalogueError("\n".join([*found, *problems]))
-    direct = tuple(_direct(label, pattern) for label, pattern in patterns.items())
+    direct = tuple(_direct(label, *known) for label, known in patterns.items())
     by_name = {name: entry.family() for name, entry in entries.items()}
     return Catalogue(
         families=(*by_name.values(), *(family for kind in direct for family in kind.families)),
         sources={
-            key: Source(by_name[entry.name], value, entry.factors, rank)
+            key: Source(by_name[entry.name], value, entry.factors, rank, entry.limited)
             for entry in entries.values()
             for value, group in entry.keys.items()
             for rank, key in enumerate(group)
@@ -255,7 +260,7 @@ def _direct_names(label: str) -> list[str]:
     return [f"{PREFIX}{label}_{quantity}_{unit}" for quantity, unit in DIRECT_QUANTITIES]
 
 
-def _direct(label: str, pattern: re.Pattern[str]) -> DirectKind:
+def _direct(label: str, since: str, pattern: re.Pattern[str]) -> DirectKind:
     shown = re.sub("[(].*[)]", "n", pattern.pattern)
     made = []
     for name, (quantity, _) in zip(_direct_names(label), DIRECT_QUANTITIES, strict=True):
@@ -263,4 +268,4 @@ def _direct(label: str, pattern: re.Pattern[str]) -> DirectKind:
         words = f"{quantity.capitalize()}{how} {DIRECT_HELP.get(label, 'of each ' + label)}."
         help_text = f"{words} From the direct input {shown}; cached at the last refresh."
         made.append(Family(name, "gauge", help_text, (*DEVICE_LABELS, label)))
-    return DirectKind(pattern, *made)
+    return DirectKind(since, pattern, *made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -17,8 +17,8 @@ Factors = Mapping[str, Decimal]
 LARGEST_FACTOR = Decimal(10) ** 12
 # `le` and `quantile` belong to histograms and summaries, the others to the exporter
 TAKEN_LABELS = (*DEVICE_LABELS, "le", "quantile")
-SECTIONS = ("units", "families", "direct", "states", "kinds")
-_FAMILY_KEYS = ("help", "unit", "also", "label", "keys")
+SECTIONS = ("since", "units", "families", "direct", "states", "kinds")
+_FAMILY_KEYS = ("help", "unit", "also", "label", "keys", "kinds", "since", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Entry:
     """What a file says of one family. `name` is the full one, `factors` lead to the base unit of `unit`.
 
     `keys` are the gateway's keys for each value of the label, best source first; the value is None where
-    the family has no label of its own.
+    the family has no label of its own. `kinds` are the kinds of device that were seen to have it, none where
+    that is not told; `since` is the version it came with. `limited`: no value can be far above the rated
+    power of the device.
     """
 
     name: str
@@ -35,6 +37,9 @@ class Entry:
     factors: Factors
     label: str
     keys: Mapping[str | None, tuple[str, ...]]
+    kinds: tuple[str, ...]
+    since: str
+    limited: bool
 
     @property
     def all_keys(self) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ class CatalogueFile:
     """The sections of one file. Mistakes are collected in `document`, with their lines.
 
     `whole` is for a catalogue that stands alone: it must have every section. `entries` are read by
-    `read_families`, which needs to know the units of all files.
+    `read_families`, which needs to know the units and kinds of all files.
     """
 
     def __init__(self, yaml_text: str, source: str, *, whole: bool = False) -> None:
@@ -69,6 +74,7 @@ class CatalogueFile:
         value = self.document.value if self.readable else {}
         self._whole = whole and self.readable
         self._top = Section(self.document, "", value, SECTIONS)
+        self.since = self._top.take("since", text, "")
         self.units = {
             str(name): self._factors(f"units.{name}", factors)
             for name, factors in self._mapping("units").items()
@@ -79,11 +85,11 @@ class CatalogueFile:
         self.state_keys, self.states = self._states()
         self.kinds = self._kinds()
 
-    def read_families(self, units: Mapping[str, Factors]) -> None:
-        """Read the entries. `units` are those of all files, by name."""
+    def read_families(self, units: Mapping[str, Factors], kinds: Collection[str]) -> None:
+        """Read the entries. `units` and `kinds` are those of all files, by name."""
         seen = dict.fromkeys(self.state_keys, "the state of the device")
         for name, raw in self._mapping("families").items():
-            entry = self._family(str(name), raw, units)
+            entry = self._family(str(name), raw, units, kinds)
             if entry is None:
                 continue
             self.entries[entry.name] = entry
@@ -164,7 +170,9 @@ class CatalogueFile:
             self.document.add(path, "needs one group, the number")
         return compiled
 
-    def _family(self, name: str, raw_entry: Any, units: Mapping[str, Factors]) -> Entry | None:
+    def _family(
+        self, name: str, raw_entry: Any, units: Mapping[str, Factors], kinds: Collection[str]
+    ) -> Entry | None:
         add = self.document.add
         section = Section(self.document, f"families.{name}", raw_entry, _FAMILY_KEYS)
         if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name):
@@ -176,6 +184,11 @@ class CatalogueFile:
         factors = units.get(unit, {})
         if section.has("also"):
             factors = merged_units(factors, self._factors(section.at("also"), section.raw("also")))
+        limited = bool(section.take("limit", one_of("rated_power"), ""))
+        if limited and unit not in ("watts", ""):
+            add(section.at("limit"), "needs the unit watts: it compares with the rated power of the device")
+        no_kinds: tuple[str, ...] = ()
+        of_kinds = section.take("kinds", several_of(*kinds), no_kinds)
         label = section.take("label", label_name, "")
         raw = section.raw("keys")
         by_value: Mapping[str | None, Any] = {None: raw}
@@ -195,6 +208,9 @@ class CatalogueFile:
             factors=factors,
             label=label,
             keys={value: tuple(dict.fromkeys(group)) for value, group in by_value.items()},
+            kinds=of_kinds,
+            since=section.take("since", text, self.since),
+            limited=limited,
         )
 
 
@@ -208,6 +224,11 @@ def texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"must be a list of texts, not {kind(value)}; put words such as off in quotes")
     return tuple(value)
+
+
+def several_of(*choices: str) -> Callable[[Any], tuple[str, ...]]:
+    check = one_of(*choices)
+    return lambda value: tuple(check(item) for item in dict.fromkeys(texts(value)))
 
 
 def numbers(value: Any) -> tuple[int, ...]:

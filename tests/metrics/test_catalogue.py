@@ -100,6 +100,50 @@ TABLE = [
     ("charger_current_amperes", ("phase", "b"), ["PHASE_B_CHARGING_CURRENT_SAHGKWBA"], [A]),
     ("charger_current_amperes", ("phase", "c"), ["PHASE_C_CHARGING_CURRENT_PESAFOPL"], [A]),
 ]  # fmt: skip
+# what devices were seen to send over `real`, `real_battery` and `direct` (I18N_COMMON_ left out)
+SEEN = {
+    "inverter": (
+        "TOTAL_GRID_RUNNING_TIME DAILY_POWER_YIELD TOTAL_YIELD RUNNING_STATE BUS_VOLTAGE "
+        "AIR_TEM_INSIDE_MACHINE SQUARE_ARRAY_INSULATION_IMPEDANCE TOTAL_DCPOWER TOTAL_ACTIVE_POWER "
+        "TOTAL_REACTIVE_POWER TOTAL_APPARENT_POWER TOTAL_POWER_FACTOR GRID_FREQUENCY I18N_COMMONUA "
+        "FRAGMENT_RUN_TYPE1 MAXIMUM_APPARENT_POWER_SIWHFGQY I18N_CONFIG_KEY_1003332 "
+        "I18N_CONFIG_KEY_1003334 I18N_CONFIG_KEY_1003336 I18N_CONFIG_KEY_1003331 I18N_CONFIG_KEY_1003333 "
+        "I18N_CONFIG_KEY_1003335 ACTIVE_POWER MPPT1"
+    ),
+    "hybrid": (
+        "TOTAL_GRID_RUNNING_TIME PV_DAYILY_ENERGY_GENERATION PV_TOTAL_ENERGY_GENERATION DAILY_POWER_YIELD "
+        "TOTAL_YIELD RUNNING_STATE BUS_VOLTAGE AIR_TEM_INSIDE_MACHINE SQUARE_ARRAY_INSULATION_IMPEDANCE "
+        "I18N_CONFIG_KEY_1001188 FEED_NETWORK_TOTAL_ACTIVE_POWER I18N_CONFIG_KEY_4060 "
+        "DAILY_FEED_NETWORK_VOLUME TOTAL_FEED_NETWORK_VOLUME ENERGY_GET_FROM_GRID_DAILY "
+        "TOTAL_ELECTRIC_GRID_GET_POWER DAILY_FEED_NETWORK_PV TOTAL_FEED_NETWORK_PV "
+        "LOAD_TOTAL_ACTIVE_POWER DAILY_DIRECT_CONSUMPTION_ELECTRICITY_PV "
+        "TOTAL_DIRECT_POWER_CONSUMPTION_PV TOTAL_DCPOWER TOTAL_ACTIVE_POWER TOTAL_REACTIVE_POWER "
+        "TOTAL_APPARENT_POWER TOTAL_POWER_FACTOR GRID_FREQUENCY I18N_COMMONUA FRAGMENT_RUN_TYPE1 "
+        "PHASE_A_BACKUP_CURRENT_QFKYGING PHASE_B_BACKUP_CURRENT_ODXCTVMS PHASE_C_BACKUP_CURRENT_PBSQLZIX "
+        "PHASE_A_BACKUP_POWER_BRBJDGVB PHASE_B_BACKUP_POWER_OCDHLMZB PHASE_C_BACKUP_POWER_HAMBBGNL "
+        "TOTAL_BACKUP_POWER_WLECIVPM DEVICE_STATUS UB UC IB IC PHASE_A_BACKUP_VOLTAGE_PEIYFKXE "
+        "PHASE_B_BACKUP_VOLTAGE_MCDGYUJO PHASE_C_BACKUP_VOLTAGE_SCJZFFCQ BACKUP_FREQUENCY_MPPOWHDF "
+        "MAXIMUM_APPARENT_POWER_SIWHFGQY METER_GRID_FREQ_AMMAKPKU REACTIVE_POWER_UPLOADED_BY_ME_KISYMRKR "
+        "I18N_CONFIG_KEY_3907 I18N_CONFIG_KEY_3921 BATTERY_VOLTAGE BATTERY_CURRENT BATTERY_TEMPERATURE "
+        "BATTERY_SOC BATTARY_HEALTH MAX_CHARGE_CURRENT_BMS MAX_DISCHARGE_CURRENT_BMS "
+        "DAILY_BATTERY_CHARGE_PV TOTAL_BATTERY_CHARGE_PV DAILY_BATTERY_DISCHARGE TOTAL_BATTRY_DISCHARGE "
+        "DAILY_BATTERY_CHARGE TOTAL_BATTERY_CHARGE DAY_AC_OUTPUT_YIELD TOTAL_AC_OUTPUT_YIELD "
+        "I18N_CONFIG_KEY_1003331 I18N_CONFIG_KEY_1003333 I18N_CONFIG_KEY_1003335 I18N_CONFIG_KEY_1003332 "
+        "MPPT1 MPPT2 GROUP_BUNCH_TITLE_AND%@1 GROUP_BUNCH_TITLE_AND%@2 MPPT3 MPPT4 "
+        "GROUP_BUNCH_TITLE_AND%@3 GROUP_BUNCH_TITLE_AND%@4 GROUP_BUNCH_TITLE_AND%@5 "
+        "GROUP_BUNCH_TITLE_AND%@6"
+    ),
+    "battery": (
+        "BATTERY_VOLTAGE BATTERY_CURRENT BATTERY_TEMPERATURE REMAIN_BATTERY_POWER BATTARY_HEALTH "
+        "TOTAL_BATTERY_CHARGE TOTAL_BATTERY_DISCHARGE_BMS BATTERY_OPERATION_STATUS"
+    ),
+    "charger": (
+        "MIN_CHARGING_POWER MEASURING_POIN_36 _TOTAL_DELIVERED_ENERGY_BMUDODSV "
+        "PHASE_A_CHARGING_VOLTAGE_JYAXKVKA PHASE_A_CHARGING_CURRENT_KMPZTBUO "
+        "PHASE_B_CHARGING_VOLTAGE_QMUJVJCG PHASE_B_CHARGING_CURRENT_SAHGKWBA "
+        "PHASE_C_CHARGING_VOLTAGE_HYSJHJXA PHASE_C_CHARGING_CURRENT_PESAFOPL I18N_CONFIG_KEY_2042"
+    ),
+}  # fmt: skip
 DIRECT_FAMILIES = [
     f"winet2_{label}_{quantity}"
     for label in ("mppt", "string")
@@ -108,7 +152,7 @@ DIRECT_FAMILIES = [
 
 
 def whole(key: str) -> str:
-    return key if key.startswith("I18N_") else f"I18N_COMMON_{key}"
+    return key if key.startswith(("I18N_", "MPPT")) else f"I18N_COMMON_{key}"
 
 
 # What comes with the package -------------------------------------------------------------------------
@@ -132,6 +176,39 @@ def test_bundled_when_compared_with_the_table_then_it_has_nothing_else():
     assert set(BUNDLED.sources) == {whole(key) for _, _, keys, _ in TABLE for key in keys}
     documented = {f"winet2_{family}" for family, *_ in TABLE} | set(DIRECT_FAMILIES)
     assert {family.name for family in BUNDLED.families} == documented
+
+
+@pytest.mark.parametrize(
+    "kind, key", [(kind, whole(key)) for kind, keys in SEEN.items() for key in keys.split()]
+)
+def test_bundled_when_a_device_was_seen_to_send_a_key_then_its_family_names_the_kind(kind, key):
+    """Every measurement that was ever seen has a meaning, save one that nobody knows."""
+    if key == "I18N_CONFIG_KEY_2042":
+        assert key not in BUNDLED.sources
+    elif key in BUNDLED.sources:
+        assert kind in BUNDLED.entries[BUNDLED.sources[key].family.name].kinds
+    else:
+        assert key in BUNDLED.state_keys or any(direct.number(key) for direct in BUNDLED.direct)
+
+
+@pytest.mark.parametrize("entry", BUNDLED.entries.values(), ids=lambda entry: entry.name)
+def test_bundled_when_an_entry_is_read_then_it_tells_kinds_and_version(entry):
+    """The documentation says which devices have a metric, and since when."""
+    assert entry.kinds
+    assert set(entry.kinds) <= set(BUNDLED.kinds.values()) - {"accessory"}
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", entry.since)
+
+
+def test_bundled_when_powers_are_bounded_then_they_are_those_of_the_device_itself():
+    """What house and grid draw, no rating of an inverter bounds."""
+    limited = {
+        source.family.name.removeprefix("winet2_") for source in BUNDLED.sources.values() if source.limited
+    }
+    assert limited == {"pv_power_watts", "ac_active_power_watts", "battery_charge_power_watts",
+                       "battery_discharge_power_watts", "backup_power_watts"}  # fmt: skip
+    assert limited == {
+        name.removeprefix("winet2_") for name, entry in BUNDLED.entries.items() if entry.limited
+    }
 
 
 def test_bundled_when_names_are_listed_then_none_comes_twice():

@@ -179,6 +179,24 @@ def test_view_when_an_input_has_no_number_then_its_readings_are_generic(tmp_path
     assert shown == [("MY_KEY", "W"), ("INx", "V"), ("INx", "A")]
 
 
+def test_load_when_an_entry_tells_kinds_version_and_limit_then_they_are_kept(tmp_path):
+    """`since` is the file's where the entry has none; a kind of the file's own is known."""
+    more = ', limit: rated_power, kinds: [pump, hybrid], since: "2.0.0"'
+    loaded = load(
+        tmp_path,
+        'since: "1.5.0"\nkinds: {pump: [99]}\ndirect: {input: "I([0-9])"}\n'
+        + family("pump_watts", more=more),
+        'since: "1.6.0"\n' + family("tank_watts", "[K]"),
+        family("well_watts", "[L]"),
+    )
+    pump, tank, well = (loaded.entries[f"winet2_{name}_watts"] for name in ("pump", "tank", "well"))
+    assert (pump.kinds, pump.since, pump.limited) == (("pump", "hybrid"), "2.0.0", True)
+    assert (tank.kinds, tank.since, tank.limited) == ((), "1.6.0", False)
+    assert well.since == ""
+    assert [loaded.sources[key].limited for key in ("MY_KEY", "K")] == [True, False]
+    assert [kind.since for kind in loaded.direct] == ["0.1.0", "0.1.0", "1.5.0"]
+
+
 # Mistakes --------------------------------------------------------------------------------------------
 
 OWN_NAMES = sorted(
@@ -265,7 +283,10 @@ def test_load_when_a_label_has_a_meaning_already_then_it_is_a_mistake(tmp_path, 
     assert f"line 1: direct.{label}: {words}" in found[1]
 
 
-@pytest.mark.parametrize("label, name", [("sun", "sun_voltage_volts"), ("ac", "ac_voltage_volts")])
+@pytest.mark.parametrize(
+    "label, name",
+    [("sun", "sun_voltage_volts"), ("ac", "ac_voltage_volts"), ("device_rated", "device_rated_power_watts")],
+)
 def test_load_when_a_direct_input_would_feed_a_taken_family_then_it_is_a_mistake(tmp_path, label, name):
     """Neither the exporter's own names nor those of bundled families."""
     found = mistakes(tmp_path, f'direct: {{{label}: "I([0-9])"}}\n')
@@ -294,6 +315,15 @@ WRONG = {
     ),
     "device type in two kinds": ("kinds: {a: [99], b: [99]}", "line 1: kinds.b: 99 is a already; keep one"),
     "factor out of all bounds": ('units: {watts: {XW: "1e999999"}}', "units.watts.XW: must be a whole"),
+    "unknown kind": (family("x_watts", more=", kinds: [hybird]"), 'kinds: must be one of'),
+    "kinds that are text": (family("x_watts", more=", kinds: hybrid"), "kinds: must be a list of texts"),
+    "version that is a number": (family("x_watts", more=", since: 0.1"), "since: must be text, not a number"),
+    "version of the file": ("since: 0.1", "line 1: since: must be text, not a number"),
+    "unknown limit": (family("x_watts", more=", limit: 5000"), "limit: must be one of rated_power"),
+    "limit of no power": (
+        family("x_volts", unit="volts", more=", limit: rated_power"),
+        "line 1: families.x_volts.limit: needs the unit watts",
+    ),
     "pattern without end": (
         'direct: {mppt: "M([0-9]{99999999999999999999})"}',
         "line 1: direct.mppt: is no regular expression",
