@@ -59,7 +59,7 @@ class Harness:
         await self.run(self.configuration(*targets), seed)
 
     async def run(self, settings: config.Config, seed: int = 1) -> None:
-        self.exposition = Exposition(CATALOGUE, clock=self.loop.time)
+        self.exposition = Exposition(CATALOGUE, clock=self.loop.time, wall=lambda: self.now().timestamp())
         self.pool = Pool(
             settings.targets,
             on_change=self._changed,

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 from exporter import config
+from exporter.metrics import catalogue
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
         settings = config.load(Path(arguments.file))
-    except config.ConfigError as error:
+        catalogue.load([Path(file) for file in settings.catalogue_files])
+    except (config.ConfigError, catalogue.CatalogueError) as error:
         print(error, file=sys.stderr)
         return 1
     for warning in settings.warnings:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from exporter import DEFAULT_PORT, config, logs
 from exporter.commands.serve import check_path, parse_address, serve, spell_address
+from exporter.metrics import catalogue
 from exporter.simulator import SimulatedGateway, accelerated
 from exporter.web.server import Address
 
@@ -62,7 +63,8 @@ async def demo(addresses: list[Address], telemetry_path: str, speed: float) -> i
                 print(f"  {name}: {gateway.profile.name} at {gateway.url}")
             print("  Ctrl-C ends it.", flush=True)
 
-        return await serve(configuration(gateways), addresses, telemetry_path, on_ready=tell)
+        known = catalogue.bundled()
+        return await serve(configuration(gateways), known, addresses, telemetry_path, on_ready=tell)
 
 
 def configuration(gateways: dict[str, SimulatedGateway]) -> config.Config:
@@ -74,6 +76,7 @@ def configuration(gateways: dict[str, SimulatedGateway]) -> config.Config:
             f'  - host: "{gateway.host}:{gateway.port}"',
             f"    name: {name}",
             f"    transport: {'wss' if gateway.tls else 'ws'}",
+            f"    http_port: {gateway.port}",
         ]
         if gateway.profile.login_required:
             username, password = next(iter(gateway.profile.accounts.items()))

@@ -27,12 +27,16 @@ def run(arguments: argparse.Namespace) -> int:
         addresses = [parse_address(text) for text in arguments.listen or [f":{DEFAULT_PORT}"]]
         settings = load_config(arguments.config_file)
         check_path(arguments.telemetry_path)
-    except (ValueError, config.ConfigError) as error:
+        known = catalogue.load([Path(file) for file in settings.catalogue_files])
+    except (config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter: {error}", file=sys.stderr)
-        return 1 if isinstance(error, config.ConfigError) else 2
+        return 1
+    except ValueError as error:
+        print(f"winet-exporter: {error}", file=sys.stderr)
+        return 2
     for warning in settings.warnings:
         log.warning("configuration", extra={"fields": {"warning": warning}})
-    return asyncio.run(serve(settings, addresses, arguments.telemetry_path))
+    return asyncio.run(serve(settings, known, addresses, arguments.telemetry_path))
 
 
 def load_config(path: str | None) -> config.Config:
@@ -67,6 +71,7 @@ def check_path(path: str) -> None:
 
 async def serve(
     settings: config.Config,
+    known: catalogue.Catalogue,
     addresses: list[Address],
     telemetry_path: str = "/metrics",
     *,
@@ -75,7 +80,7 @@ async def serve(
 ) -> int:
     """Run until SIGTERM or SIGINT, or until `end` is set. Returns the exit code."""
     end = end or asyncio.Event()
-    exposition = Exposition(catalogue.bundled())
+    exposition = Exposition(known)
 
     def changed(target: str) -> None:
         exposition.update(pool.status(target), pool.snapshot(target))

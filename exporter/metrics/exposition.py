@@ -17,11 +17,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from exporter import __version__
-from exporter.metrics import families
+from exporter import __version__, sun
+from exporter.metrics import families, local_time
 from exporter.metrics.catalogue import Catalogue, Family
 from exporter.metrics.mapping import TargetView
-from exporter.telemetry import Reason, Snapshot, State, TargetStatus
+from exporter.telemetry import Reason, Snapshot, State, TargetInfo, TargetStatus
 
 Row = tuple[Family, tuple[str, ...], float]
 
@@ -34,11 +34,20 @@ class Format(Enum):
 
 
 class Exposition:
-    """All that is known of all targets, ready to be served. `clock` is the one that ages snapshots."""
+    """All that is known of all targets, ready to be served.
 
-    def __init__(self, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
+    `clock` is the one that ages snapshots; `wall` tells where the sun stands and when the day began.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._catalogue = catalogue
         self._clock = clock
+        self._wall = wall
         self._views: dict[str, TargetView] = {}
         self._statuses: dict[str, TargetStatus] = {}
         self._snapshots: dict[str, Snapshot] = {}
@@ -61,7 +70,7 @@ class Exposition:
             view = self._views[name] = TargetView(
                 self._catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
             )
-        view.update(snapshot)
+        view.update(snapshot, status.info)
 
     def forget(self, target: str) -> None:
         """Drop everything about a target that is no longer looked after."""
@@ -81,17 +90,45 @@ class Exposition:
         info = families.target_info(own_labels)
         for name, status in self._statuses.items():
             view, snapshot = self._views.get(name), self._snapshots.get(name)
-            yield info, _info_labels(status, own_labels), 1.0
+            yield info, _info_labels(status, view, own_labels), 1.0
+            yield from _own_rows(status.info, self._wall())
             up = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
             yield from _status_rows(status, view, up)
             if view is not None:
+                yield from _gateway_rows(status.info, view, now)
                 yield from _device_rows(status, view, now, up)
 
 
-def _info_labels(status: TargetStatus, own_labels: tuple[str, ...]) -> tuple[str, ...]:
+def _info_labels(
+    status: TargetStatus, view: TargetView | None, own_labels: tuple[str, ...]
+) -> tuple[str, ...]:
     info = status.info
     own = (info.labels.get(label, "") for label in own_labels)
-    return (info.name, info.host, info.transport, info.verify, "", *own)
+    firmware = view.gateway.firmware if view is not None else ""
+    return (info.name, info.host, info.transport, info.verify, firmware, *own)
+
+
+def _own_rows(info: TargetInfo, wall: float) -> Iterator[Row]:
+    """What is known without asking the gateway: from the configuration, the calendar and the sky."""
+    target = (info.name,)
+    yield families.LOCAL_MIDNIGHT, target, local_time.last_midnight(info.timezone, wall)
+    if info.location is not None:
+        degrees = sun.elevation(info.location, wall)
+        yield families.SUN_ELEVATION, target, degrees
+        yield families.SUN_UP, target, float(degrees > sun.HORIZON_DEGREES)
+    for serial, own in info.devices.items():
+        if own.rated_power_watts is not None:
+            yield families.DEVICE_RATED_POWER, (*target, serial), own.rated_power_watts
+        for number, string in own.strings.items():
+            yield families.STRING_INFO, (*target, serial, number, string.name, string.group), 1.0
+
+
+def _gateway_rows(info: TargetInfo, view: TargetView, now: float) -> Iterator[Row]:
+    target, gateway = (info.name,), view.gateway
+    if gateway.serial or gateway.hardware or gateway.firmware:
+        yield families.GATEWAY_INFO, (*target, gateway.serial, gateway.hardware, gateway.firmware), 1.0
+    for sample in gateway.samples(now, info.gateway_stale_after):
+        yield sample.family, (*target, *sample.labels), sample.value
 
 
 def _status_rows(status: TargetStatus, view: TargetView | None, up: bool) -> Iterator[Row]:
@@ -134,9 +171,11 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float, up: bool) -
         labels = (target, identity)
         facts = device.device
         unmapped |= device.unmapped
+        own = status.info.devices.get(identity)
+        name = own.name if own is not None and own.name else facts.name
         yield (
             families.DEVICE_INFO,
-            (*labels, facts.name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code)),
+            (*labels, name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code)),
             1.0,
         )
         if up and facts.online is not None:
@@ -145,6 +184,9 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float, up: bool) -
         yield families.DEVICE_UP, labels, float(fresh)
         if device.last_wall is not None:
             yield families.DEVICE_LAST_REFRESH, labels, device.last_wall
+        if device.faults is not None and now - device.faults.taken_at <= status.info.gateway_stale_after:
+            for code in dict.fromkeys(row.code for row in device.faults.rows):
+                yield families.DEVICE_FAULT, (*labels, code), 1.0
         for answered in device.answered.values():
             if now - answered.taken_at <= status.info.stale_after:
                 for sample in answered.samples:

@@ -16,6 +16,9 @@ def _counter(name: str, text: str, *labels: str) -> Family:
     return Family(f"{PREFIX}{name}_total", "counter", text, (*TARGET_LABELS, *labels))
 
 
+_STATE = f"From the service state, which only some firmware has; {CACHED}."
+_STATISTICS = f"From the service statistics, which only some firmware has; {CACHED}."
+
 ATTEMPTS = _counter(
     "ws_connection_attempts",
     "WebSocket connections begun; successes, failures and one that may be under way.",
@@ -91,6 +94,61 @@ READING = Family(
     "gauge",
     f"A number the catalogue has no entry for, in the gateway's own unit; the label key names it; {CACHED}.",
     (*DEVICE_LABELS, "key", "unit"),
+)
+DEVICE_RATED_POWER = Family(
+    f"{PREFIX}device_rated_power_watts",
+    "gauge",
+    "Rated power of the device, by the configuration.",
+    DEVICE_LABELS,
+)
+STRING_INFO = Family(
+    f"{PREFIX}string_info",
+    "gauge",
+    "What the configuration calls a string, and the group it is compared within; always 1.",
+    (*DEVICE_LABELS, "string", "name", "group"),
+)
+DEVICE_FAULT = Family(
+    f"{PREFIX}device_fault",
+    "gauge",
+    "1 for each entry of the device's fault list. Unverified: no such entry was ever seen in public, so the "
+    "code may be misread; alert on winet2_gateway_faults instead.",
+    (*DEVICE_LABELS, "code"),
+)
+
+GATEWAY_INFO = _gauge(
+    "gateway_info",
+    "Serial number and versions of the gateway itself; always 1. From the page /about/list.",
+    "serial",
+    "hardware",
+    "firmware",
+)
+GATEWAY_FAULTS = _gauge("gateway_faults", f"Faults the gateway counts in its plant. {_STATE}")
+GATEWAY_ALARMS = _gauge("gateway_alarms", f"Alarms the gateway counts in its plant. {_STATE}")
+CLOUD_CONNECTED = _gauge("gateway_cloud_connected", f"1 while the gateway reaches Sungrow's cloud. {_STATE}")
+WIFI_SIGNAL = _gauge(
+    "gateway_wifi_signal_dbm",
+    f"Strength of the WLAN at the gateway. From I18N_COMMON_WIFI_SIGNAL_STRN of the service local; {CACHED}.",
+)
+CLOCK_OFFSET = _gauge(
+    "gateway_clock_offset_seconds",
+    "By how much the gateway's clock is ahead, with the configured timezone. It tells minutes only: give or "
+    f"take 60 s. From I18N_COMMON_SYSTEM_TIME of the service local; {CACHED}.",
+)
+PLANT_POWER = _gauge("plant_power_watts", f"Active power of all inverters together. {_STATISTICS}")
+PLANT_RATED_POWER = _gauge("plant_rated_power_watts", f"Rated power of all inverters together. {_STATISTICS}")
+PLANT_POWER_LIMIT = _gauge(
+    "plant_power_limit_watts", f"Active power that the plant is allowed to make now. {_STATISTICS}"
+)
+PLANT_DEVICES = _gauge("plant_devices", f"Devices by the state of their link. {_STATISTICS}", "state")
+
+SUN_ELEVATION = _gauge(
+    "sun_elevation_degrees",
+    "Height of the sun's centre above the horizon at the configured location, without refraction.",
+)
+SUN_UP = _gauge("sun_up", "1 while the sun is above the horizon at the configured location.")
+LOCAL_MIDNIGHT = _gauge(
+    "local_midnight_timestamp_seconds",
+    "When the present day began, by the configured or the system's timezone.",
 )
 INFO_LABELS = ("host", "transport", "verify", "firmware")
 

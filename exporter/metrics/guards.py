@@ -1,4 +1,6 @@
-"""What history forbids: lifetime totals that step back, jump, or begin at nought. Pure; one per series.
+"""What history forbids: totals that step back, jump, or begin at nought, and power beyond all measure.
+
+Pure; one guard per series.
 
 In Prometheus a total that dips to 0 for one scrape adds the whole lifetime again when it returns, and one
 wrong spike is a mountain in every graph of that day. So such a value is held off, no sample at all, until
@@ -13,6 +15,7 @@ LASTING_CYCLES = 3
 FREE_GROWTH_JOULES = 3.6e6  # 1 kWh: what any total may grow by between two readings
 UNKNOWN_RATED_WATTS = 100_000.0
 RATED_POWER_MARGIN = 3.0
+POWER_MARGIN = 1.5
 
 
 class Verdict(Enum):
@@ -65,6 +68,23 @@ class TotalGuard:
     def _accept(self, value: float, at: float) -> None:
         self._value, self._at = value, at
         self._held, self._held_times = None, 0
+
+
+class PowerGuard:
+    """The history of one power: far above what the device is built for, it is believed only if it lasts."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def accepts(self, watts: float, rated_watts: float | None) -> bool:
+        """Whether a new reading may be shown; with an unknown rating every one."""
+        if rated_watts is None or abs(watts) <= POWER_MARGIN * rated_watts:
+            self._times = 0
+            return True
+        self._times += 1
+        return self._times >= LASTING_CYCLES
 
 
 def _grows(before: float, after: float, seconds: float, rated_watts: float | None) -> bool:

@@ -10,12 +10,37 @@ from typing import NamedTuple
 
 from exporter.metrics import units
 from exporter.metrics.catalogue import Catalogue, Family, Series, Source
-from exporter.metrics.guards import TotalGuard
-from exporter.metrics.slots import Generic, Input, Mapped, Sample, Slot, State, States, Token, Total
-from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Reason, Service, Snapshot
+from exporter.metrics.gateway import GatewayView
+from exporter.metrics.guards import PowerGuard, TotalGuard
+from exporter.metrics.slots import (
+    Generic,
+    Input,
+    Mapped,
+    Power,
+    Rating,
+    Sample,
+    Slot,
+    State,
+    States,
+    Token,
+    Total,
+)
+from exporter.telemetry import (
+    Answer,
+    Device,
+    DeviceReport,
+    DirectInput,
+    Faults,
+    Reading,
+    Reason,
+    Service,
+    Snapshot,
+    TargetInfo,
+)
 
 MOST_INPUT_NAMES = 500
 FEWEST_NOUGHTS = 5
+INVERTER_KINDS = ("inverter", "hybrid")
 BATTERY_PROOF = ("I18N_COMMON_BATTERY_VOLTAGE", "I18N_COMMON_BATTERY_SOC", "I18N_COMMON_BATTARY_HEALTH")
 
 
@@ -32,6 +57,8 @@ class DeviceView:
     def __init__(self, device: Device, kind: str, states: States) -> None:
         self.device = device
         self.kind = kind
+        self.faults: Faults | None = None
+        self.rating = Rating()
         self.answered: dict[Service, Answered] = {}
         self.last_wall: float | None = None
         self.last_at: float | None = None
@@ -40,6 +67,7 @@ class DeviceView:
         self.states = states
         self.sources: dict[Series, tuple[Service, str]] = {}
         self.guards: dict[Series, TotalGuard] = {}
+        self.limits: dict[Series, PowerGuard] = {}
         self.generic_owners: dict[object, Token] = {}
         self.keys: dict[Service, list[str]] = {}
         self.slots: dict[Service, list[Slot]] = {}
@@ -64,27 +92,34 @@ class TargetView:
         self._generic = generic
         self._state = state
         self._max_unmapped = max_unmapped
+        self.gateway = GatewayView(catalogue.units, self._count)
 
-    def update(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot, info: TargetInfo) -> None:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""
+        self.gateway.update(snapshot, info)
         listed = [report.device.identity for report in snapshot.devices]
         self.devices = {identity: self.devices[identity] for identity in listed if identity in self.devices}
-        for report in snapshot.devices:
-            self._update_device(report)
+        kinds = [self._catalogue.kind_of(report.device.dev_type) for report in snapshot.devices]
+        alone = sum(kind in INVERTER_KINDS for kind in kinds) == 1
+        for report, kind in zip(snapshot.devices, kinds, strict=True):
+            own = info.devices.get(report.device.identity)
+            rated = own.rated_power_watts if own is not None else None
+            if rated is None and alone and kind in INVERTER_KINDS:
+                rated = self.gateway.rated_watts()  # the plant's is the only inverter's
+            self._update_device(report, kind, rated)
         self.devices = {identity: self.devices[identity] for identity in listed}
 
     def _has_room(self) -> bool:
         """Whether another key without an entry may make a series."""
         return sum(len(view.generic_owners) for view in self.devices.values()) < self._max_unmapped
 
-    def _update_device(self, report: DeviceReport) -> None:
+    def _update_device(self, report: DeviceReport, kind: str, rated_watts: float | None) -> None:
         device = report.device
-        kind = self._catalogue.kind_of(device.dev_type)
         view = self.devices.get(device.identity)
         if view is None or view.kind != kind:
             states = States(self._state, self._catalogue.states.get(kind, ()))
             view = self.devices[device.identity] = DeviceView(device, kind, states)
-        view.device = device
+        view.device, view.faults, view.rating.watts = device, report.faults, rated_watts
         view.answered = {s: answered for s, answered in view.answered.items() if s in report.answers}
         new = {  # in the order in which sources are preferred
             service: answer
@@ -141,7 +176,10 @@ class TargetView:
             chosen = view.sources.get(source.series) == (service, key) and before == 0
             if source.guarded:
                 guard = view.guards.setdefault(source.series, TotalGuard())
-                return Total(key, source, guard, view.resets, chosen=chosen)
+                return Total(key, source, guard, view.rating, view.resets, chosen=chosen)
+            if source.limited:
+                limit = view.limits.setdefault(source.series, PowerGuard())
+                return Power(key, source, limit, view.rating, chosen=chosen)
             return Mapped(key, source, chosen=chosen)
         if key in self._catalogue.state_keys:
             return State(key, service, view.states)

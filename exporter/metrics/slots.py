@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from exporter.metrics import units
 from exporter.metrics.catalogue import DirectKind, Family, Source
-from exporter.metrics.guards import TotalGuard, Verdict
+from exporter.metrics.guards import PowerGuard, TotalGuard, Verdict
 from exporter.telemetry import DirectInput, Reason, Service, printable
 
 MOST_NEW_STATES = 16
@@ -100,18 +100,54 @@ class Mapped(Slot):
         return ()
 
 
+class Rating:
+    """What a device is built for, as far as it is known; shared by its slots."""
+
+    __slots__ = ("watts",)
+
+    def __init__(self) -> None:
+        self.watts: float | None = None
+
+
+class Power(Mapped):
+    """A power that a device's rating bounds."""
+
+    __slots__ = ("_guard", "_rating")
+
+    steady = False
+
+    def __init__(self, key: str, source: Source, guard: PowerGuard, rating: Rating, *, chosen: bool) -> None:
+        super().__init__(key, source, chosen=chosen)
+        self._guard = guard
+        self._rating = rating
+
+    def take(self, value: str, unit: str, at: float) -> None:
+        super().take(value, unit, at)
+        for sample in self.samples:
+            if not self._guard.accepts(sample.value, self._rating.watts):
+                self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
+
+
 class Total(Mapped):
     """A lifetime total, judged by its history at every reading."""
 
-    __slots__ = ("_guard", "_resets")
+    __slots__ = ("_guard", "_rating", "_resets")
 
     steady = False
 
     def __init__(
-        self, key: str, source: Source, guard: TotalGuard, resets: dict[str, int], *, chosen: bool
+        self,
+        key: str,
+        source: Source,
+        guard: TotalGuard,
+        rating: Rating,
+        resets: dict[str, int],
+        *,
+        chosen: bool,
     ) -> None:
         super().__init__(key, source, chosen=chosen)
         self._guard = guard
+        self._rating = rating
         self._resets = resets
 
     def take(self, value: str, unit: str, at: float) -> None:
@@ -120,7 +156,7 @@ class Total(Mapped):
             return
         super().take(value, unit, at)
         for sample in self.samples:
-            verdict = self._guard.judge(sample.value, at)
+            verdict = self._guard.judge(sample.value, at, self._rating.watts)
             if verdict is Verdict.HELD_OFF:
                 self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
             if verdict is Verdict.RESET:

@@ -9,7 +9,16 @@ import pytest
 from exporter.metrics import catalogue, families, units
 from exporter.metrics.catalogue import Catalogue, CatalogueError
 from exporter.metrics.mapping import TargetView
-from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Service, Snapshot
+from exporter.telemetry import (
+    Answer,
+    Device,
+    DeviceReport,
+    DirectInput,
+    Reading,
+    Service,
+    Snapshot,
+    TargetInfo,
+)
 from tests.metrics.test_catalogue import BUNDLED
 
 
@@ -174,7 +183,10 @@ def test_view_when_an_input_has_no_number_then_its_readings_are_generic(tmp_path
     view = TargetView(loaded, families.READING, families.DEVICE_STATE, 10)
     answer = Answer(1.0, 2.0, (Reading("MY_KEY", "1", "W"),), (DirectInput("INx", "1", "V", "2", "A"),))
     device = Device("SN", "1", 35, 1, "n", "m", True)
-    view.update(Snapshot(1.0, 2.0, (DeviceReport(device, {Service.DIRECT: answer}),)))
+    view.update(
+        Snapshot(1.0, 2.0, (DeviceReport(device, {Service.DIRECT: answer}),)),
+        TargetInfo("roof", "192.0.2.10", "ws", "bypass", {}, 50.0, 500),
+    )
     shown = [sample.labels for sample in view.devices["SN"].answered[Service.DIRECT].samples]
     assert shown == [("MY_KEY", "W"), ("INx", "V"), ("INx", "A")]
 

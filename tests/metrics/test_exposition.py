@@ -68,7 +68,7 @@ class Page:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.exposition = Exposition(BUNDLED, self.clock)
+        self.exposition = Exposition(BUNDLED, self.clock, lambda: WALL)
 
     def refresh(
         self,
@@ -290,12 +290,13 @@ def test_render_when_a_target_never_connected_then_every_reason_is_nought(page):
 
 
 def test_render_when_a_target_never_connected_then_nothing_else_is_claimed(page):
-    """Absent, not nought: no time, no duration, no devices, no certificate."""
+    """Absent, not nought: no time, no duration, no devices, no certificate. When today began is known."""
     page.exposition.update(status_of(state=State.STARTING), None)
     names = {name for name, _ in page.samples()}
     assert names == {
         *COUNTERS,
         "winet2_errors_total",
+        "winet2_local_midnight_timestamp_seconds",
         "winet2_target_info",
         "winet2_target_state",
         "winet2_up",

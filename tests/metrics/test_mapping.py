@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 from exporter.metrics import catalogue, families
 from exporter.metrics.mapping import TargetView
 from exporter.metrics.slots import Sample, label_text, quantity, state_name
-from exporter.telemetry import Answer, Device, DeviceReport, DirectInput, Reading, Reason, Service, Snapshot
+from exporter.telemetry import (
+    Answer,
+    Device,
+    DeviceReport,
+    DirectInput,
+    Reading,
+    Reason,
+    Service,
+    Snapshot,
+    TargetInfo,
+)
 
 BUNDLED = catalogue.bundled()
+INFO = TargetInfo("roof", "192.0.2.10", "ws", "bypass", {}, 50.0, 500, gateway_stale_after=180.0)
 COMMON = "I18N_COMMON_"
 STRING = f"{COMMON}GROUP_BUNCH_TITLE_AND%@"
 RUNNING, STATUS, BATTERY_STATUS = (
@@ -55,6 +66,7 @@ class Plant:
         self.view = TargetView(BUNDLED, families.READING, families.DEVICE_STATE, max_unmapped)
         self.devices = devices or (device(),)
         self.now = 1000.0
+        self.answers: dict[str, dict[Service, Answer]] = {d.identity: {} for d in self.devices}
 
     def refresh(
         self,
@@ -76,15 +88,15 @@ class Plant:
         """The same, with each service answering or not."""
         self.now += 10.0
         dated = (self.now, self.now + 1e9)
-        answers: dict[Service, Answer] = {}
+        answers = self.answers[answering]  # as a session does, older ones are carried along
         if real is not None:
             answers[Service.REAL] = Answer(*dated, tuple(real))
         if battery is not None:
             answers[Service.REAL_BATTERY] = Answer(*dated, tuple(battery))
         if direct is not None:
             answers[Service.DIRECT] = Answer(*dated, (), tuple(direct))
-        reports = (DeviceReport(d, answers if d.identity == answering else {}) for d in self.devices)
-        self.view.update(Snapshot(*dated, tuple(reports)))
+        reports = (DeviceReport(d, dict(self.answers[d.identity])) for d in self.devices)
+        self.view.update(Snapshot(*dated, tuple(reports)), INFO)
         return self.shown(answering)
 
     def shown(self, identity: str) -> dict[Series, float]:
@@ -164,7 +176,7 @@ def test_update_when_an_answer_was_seen_then_it_is_not_judged_again():
     view = TargetView(BUNDLED, families.READING, families.DEVICE_STATE, 500)
     answer = Answer(1.0, 1e9, (reading("TOTAL_DCPOWER", "x", "kW"),))
     for taken_at in (1.0, 2.0, 3.0):
-        view.update(Snapshot(taken_at, 1e9, (DeviceReport(device(), {Service.REAL: answer}),)))
+        view.update(Snapshot(taken_at, 1e9, (DeviceReport(device(), {Service.REAL: answer}),)), INFO)
     assert view.errors == {Reason.UNREADABLE_VALUE: 1}
 
 
@@ -179,6 +191,14 @@ def test_update_when_a_service_does_not_answer_then_its_last_answer_stays_for_th
     assert answered[Service.REAL].taken_at - answered[Service.DIRECT].taken_at == 10.0
 
 
+def test_update_when_a_service_is_refused_then_what_it_said_is_gone():
+    """A battery that was taken out leaves no values behind."""
+    plant = Plant()
+    plant.refresh(reading("TOTAL_DCPOWER", "1", "kW"), battery=[reading("BATTERY_SOC", "50", "%")])
+    del plant.answers["A"][Service.REAL_BATTERY]
+    assert plant.refresh(reading("TOTAL_DCPOWER", "1", "kW")) == {("pv_power_watts", ()): 1000.0}
+
+
 def test_update_when_a_device_answers_then_the_newest_answer_dates_it():
     """`last_at` and `last_wall` are those of the newest answer of any service."""
     plant = Plant()
@@ -186,7 +206,7 @@ def test_update_when_a_device_answers_then_the_newest_answer_dates_it():
     plant.refresh(reading("TOTAL_DCPOWER", "1", "kW"))
     assert (plant.view.devices["A"].last_at, plant.view.devices["A"].last_wall) == (1010.0, 1010.0 + 1e9)
     older = {Service.DIRECT: Answer(900.0, 900.0 + 1e9, ())}
-    plant.view.update(Snapshot(1011.0, 1e9, (DeviceReport(device(), older),)))
+    plant.view.update(Snapshot(1011.0, 1e9, (DeviceReport(device(), older),)), INFO)
     assert plant.view.devices["A"].last_at == 1010.0
     assert view_of == {}
 
@@ -221,7 +241,7 @@ def test_update_when_a_device_was_not_listed_then_its_sources_are_chosen_anew():
     """A source is kept for as long as the device is listed."""
     plant = Plant()
     plant.refresh(reading(SECOND, "2", "kWh"))
-    plant.view.update(Snapshot(plant.now, 1e9, ()))
+    plant.view.update(Snapshot(plant.now, 1e9, ()), INFO)
     assert plant.refresh(reading(FIRST, "1", "kWh"), reading(SECOND, "2", "kWh")) == {TODAY: 3.6e6}
 
 
