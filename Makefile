@@ -1,5 +1,6 @@
 # make demo   makes the environment and runs the exporter on a simulated plant
 # make test   makes the environment, installs what the tests need, and runs lint, types and every test
+# make docs   writes the tables of docs/metrics.md from the catalogue
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -10,7 +11,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool
 TOOL_PACKAGES = prometheus
 
-.PHONY: demo test test-unit lint bench clean tools
+.PHONY: demo test test-unit lint bench docs clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -29,6 +30,9 @@ lint: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.runtime
+	$(BIN)/python docs/make_metrics.py
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

@@ -1,0 +1,137 @@
+"""The documentation: its tables are those of the program, its example works, its links lead somewhere."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+import exporter
+from exporter.metrics import catalogue, families
+from exporter.metrics.family import Family
+from exporter.telemetry import Reason
+
+ROOT = Path(exporter.__file__).parent.parent
+PAGE = ROOT / "docs" / "metrics.md"
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
+BUNDLED = catalogue.bundled()
+
+_spec = importlib.util.spec_from_file_location("make_metrics", ROOT / "docs" / "make_metrics.py")
+assert _spec is not None
+assert _spec.loader is not None
+make_metrics = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(make_metrics)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows() -> dict[str, list[str]]:
+    """The page's table rows by their first cell."""
+    found = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(found) == len(dict(found)), "a row that is there twice"
+    return {name: cells.split(" | ") for name, cells in found}
+
+
+def test_page_when_it_is_made_anew_then_nothing_changes():
+    """The tables are current; `make docs` brings them up to date."""
+    page = PAGE.read_text("utf-8")
+    assert make_metrics.render(page) == page
+
+
+def test_main_when_the_tables_are_old_then_the_file_is_rewritten(tmp_path, monkeypatch):
+    """One command is all it takes, and what is written by hand stays."""
+    old = tmp_path / "metrics.md"
+    old.write_text(re.sub(r"(?m)^\| `winet2_up`.*\n", "", PAGE.read_text("utf-8")), "utf-8")
+    assert "\n| `winet2_up`" not in old.read_text("utf-8")
+    monkeypatch.setattr(make_metrics, "PAGE", old)
+    make_metrics.main()
+    assert old.read_text("utf-8") == PAGE.read_text("utf-8")
+
+
+def test_page_when_families_are_looked_up_then_each_has_a_row():
+    """No metric without a word about it."""
+    known = {family.name for family in (*families.all_families(), *BUNDLED.families)}
+    told = {name for name in rows() if name.startswith("winet2_")}
+    assert told == known | {"winet2_exporter_build_info"}
+
+
+def test_page_when_a_measurement_is_looked_up_then_unit_keys_and_devices_are_told():
+    """All that the catalogue knows of it."""
+    assert rows()["winet2_ac_active_power_watts"] == [
+        "Active power at the inverter's AC side; negative while it draws power.",
+        "gauge, watts",
+        "",
+        "`I18N_COMMON_TOTAL_ACTIVE_POWER`, `I18N_COMMON_ACTIVE_POWER`",
+        "inverter, hybrid",
+        "0.1.0",
+    ]
+    assert rows()["winet2_ac_voltage_volts"][2:4] == [
+        "`phase`",
+        "a: `I18N_COMMONUA`<br>b: `I18N_COMMON_UB`<br>c: `I18N_COMMON_UC`",
+    ]
+    assert rows()["winet2_mppt_power_watts"][1:4] == [
+        "gauge, watts",
+        "`mppt`",
+        "`MPPT([0-9]{1,3})` of `direct`",
+    ]
+    assert rows()["winet2_battery_state_of_charge_ratio"][1] == "gauge, ratio, 0 to 1"
+
+
+@pytest.mark.parametrize("name, labels, heading", [
+    ("sun_elevation_degrees", ("target",), "Targets"),
+    ("plant_power_watts", ("target",), "Gateways and plants"),
+    ("device_fans", ("target", "device"), "Devices"),
+    ("targets", (), "Exporter"),
+])  # fmt: skip
+def test_render_when_a_family_is_new_then_it_appears_by_itself(monkeypatch, name, labels, heading):
+    """Whoever adds a family has its row for nothing, in the group it belongs to."""
+    new = Family(f"winet2_{name}", "gauge", "New|ly.", labels)
+    monkeypatch.setattr(families, "NEW", new, raising=False)
+    part = make_metrics.family_tables(BUNDLED).partition(f"### {heading}\n")[2].partition("###")[0]
+    assert f"| `winet2_{name}` | gauge |" in part
+    assert "New\\|ly." in part
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_page_when_a_reason_is_looked_up_then_it_is_explained(reason):
+    """The list of reasons is closed, and all of it is documented."""
+    assert rows()[reason][0]
+
+
+def test_page_when_it_names_a_metric_then_there_is_one():
+    """No example asks for a metric that is not there, nor for one under an old name."""
+    named = set(re.findall(r"\bwinet2_\w+", PAGE.read_text("utf-8")))
+    known = {family.name for family in (*families.all_families(), *BUNDLED.families)}
+    assert named <= known | {f"winet2_{name}" for name in catalogue.RESERVED}
+
+
+def test_page_when_its_example_is_used_then_the_catalogue_takes_it(tmp_path):
+    """What a reader copies works."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    path = tmp_path / "my-devices.yml"
+    path.write_text(example, "utf-8")
+    loaded = catalogue.load([path])
+    assert loaded.sources["I18N_MY_BOILER_WATER"].family.kind == "counter"
+    assert loaded.sources["I18N_MY_BOILER_TEMPERATURE_2"].label_value == "bottom"
+    assert (loaded.kind_of(99), "heating" in loaded.states["battery"]) == ("boiler", True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_when_they_lead_into_the_project_then_their_target_is_there(page):
+    """No link of the documentation is dead."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def test_readme_when_metrics_are_sought_then_it_links_to_the_page():
+    """The page can be found."""
+    assert "(docs/metrics.md)" in (ROOT / "README.md").read_text("utf-8")
