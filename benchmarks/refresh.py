@@ -69,7 +69,7 @@ class Ours:
         )
         dialer = Dialer(target, http)
         log = TargetLog(logging.getLogger(__name__), target.name)
-        survey = Survey(dialer, session.counters, log, time.monotonic, time.time)
+        survey = Survey(target.refresh_interval, dialer, session.counters, log, time.monotonic, time.time)
         cycle = Cycle(target, session.counters, survey, time.monotonic, time.time)
         socket, _ = await dialer.open()
         connection = Connection(socket, session.counters, REQUEST_TIMEOUT)

@@ -101,6 +101,8 @@ def _read_flags(parser: argparse.ArgumentParser) -> None:
         "--fingerprint", action="append", metavar="SHA256", help="pin this certificate, repeatable"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--unmapped", action="store_true", help="print the keys without an entry in the "
+                        "catalogue, with the gateway's own labels, as a draft of an own one")  # fmt: skip
 
 
 def _simulate_flags(parser: argparse.ArgumentParser) -> None:

@@ -51,12 +51,21 @@ TARGET_HINTS = {
     "password": "name an account of the credentials section: credentials: default",
 }
 PASSWORD_KEYS = ("password", "password_file", "password_env")
-PLAIN_PORTS = (80, 8082)
+WS_PORT = 8082
+PLAIN_PORTS = (80, WS_PORT)
 TLS_PORT = 443
 
 
 def default_stale_after(refresh_interval: float, request_timeout: float) -> float:
     return max(5 * refresh_interval, request_timeout + 2 * refresh_interval)
+
+
+def own_http_port(port: int | None) -> int:
+    """Where a plain gateway's pages are, unless the user says so.
+
+    A port that the user named is the gateway's; on port 80 of a router that forwards it another answers.
+    """
+    return HTTP_PORT if port in (None, WS_PORT) else port
 
 
 def check(document: Document, folder: Path) -> dict[str, Any]:
@@ -215,7 +224,7 @@ def _target(
         "ca_file": str(folder / section.take("ca_file", text, "")) if section.has("ca_file") else None,
         "pipeline": section.take("pipeline", flag, False),
         "compression": section.take("compression", flag, False),
-        "http_port": section.take("http_port", whole_number(1, 65535), HTTP_PORT),
+        "http_port": section.take("http_port", whole_number(1, 65535), own_http_port(port)),
         "devices": _own_devices(section),
         "labels": section.take("labels", label_map, dict[str, str]()),
         **_settings(section, general),

@@ -226,7 +226,7 @@ class TargetInfo:
     labels: Mapping[str, str]
     stale_after: float
     max_unmapped: int
-    gateway_stale_after: float = 0.0  # for answers to a GatewayService and fault lists, asked more rarely
+    gateway_stale_after: float = 0.0  # for what is asked more rarely; 10 s longer for each device
     timezone: str | None = None  # of tzdata; None is the system's
     location: Location | None = None
     devices: Mapping[str, OwnDevice] = field(default_factory=dict)  # by serial number

@@ -34,6 +34,8 @@ class Harness:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
+        self.starts_at = MORNING
+        self.frozen_at = 0.0
         self.gateways: list[SimulatedGateway] = []
         self.pool: Pool
         self.exposition: Exposition
@@ -46,7 +48,7 @@ class Harness:
 
     def now(self) -> datetime:
         """The plant's time: goes with the loop's clock."""
-        return MORNING + timedelta(seconds=self.loop.time() - self.began)
+        return self.starts_at + timedelta(seconds=self.loop.time() - self.began)
 
     async def gateway(self, profile: str | Profile = OLD, **options: Any) -> SimulatedGateway:
         gateway = SimulatedGateway(profile, now=self.now, **options)
@@ -59,7 +61,9 @@ class Harness:
         await self.run(self.configuration(*targets), seed)
 
     async def run(self, settings: config.Config, seed: int = 1) -> None:
-        self.exposition = Exposition(CATALOGUE, clock=self.loop.time, wall=lambda: self.now().timestamp())
+        self.exposition = Exposition(
+            CATALOGUE, clock=self.loop.time, wall=lambda: self.frozen_at or self.now().timestamp()
+        )
         self.pool = Pool(
             settings.targets,
             on_change=self._changed,
@@ -127,8 +131,10 @@ class Harness:
 
     def metrics(self) -> Series:
         """What `/metrics` says now, in a strict reading of both formats, which must agree."""
+        self.frozen_at = self.now().timestamp()
         openmetrics = series(parse_openmetrics(self.exposition.render(Format.OPENMETRICS).decode()))
         text = series(parse_text(self.exposition.render(Format.TEXT).decode()))
+        self.frozen_at = 0.0
         own = {key: value for key, value in openmetrics.items() if key[0].startswith("winet2_")}
         assert own == {key: value for key, value in text.items() if key[0].startswith("winet2_")}
         return own

@@ -8,7 +8,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ from typing import Any
 from exporter import config, config_values, logs
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
-from exporter.telemetry import DeviceReport, Snapshot, State, TargetStatus, printable
+from exporter.metrics.suggestions import Unmapped, as_catalogue_file
+from exporter.telemetry import DeviceReport, Reading, Snapshot, State, TargetStatus, printable
+from exporter.winet.errors import WinetError
+from exporter.winet.labels import label_of
 from exporter.winet.pool import Pool
 
 FAILED = (State.BACKING_OFF, State.YIELDED, State.REFUSED, State.LOCKED)
@@ -25,8 +28,9 @@ FAILED = (State.BACKING_OFF, State.YIELDED, State.REFUSED, State.LOCKED)
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
-        target = find_target(arguments)
-    except (ValueError, config.ConfigError) as error:
+        target, catalogue_files = find_target(arguments)
+        known = catalogue.load([Path(file) for file in catalogue_files])
+    except (ValueError, config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter read: {error}", file=sys.stderr)
         return 2
     if target.credentials is not None:
@@ -38,32 +42,63 @@ def run(arguments: argparse.Namespace) -> int:
             f"Reading {arguments.host}; if it asks for a login, whoever else is logged in is thrown out.",
             file=sys.stderr,
         )
-    snapshot, status = asyncio.run(read_once(target))
+    snapshot, status, labels = asyncio.run(read_once(target, with_labels=arguments.unmapped))
     if snapshot is None:
         print(f"winet-exporter read: {status.error}", file=sys.stderr)
         if status.advice:
             print(f"  {status.advice}", file=sys.stderr)
         return 1
-    known = catalogue.bundled()
-    if arguments.json:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ℃ shows the rest
+    if arguments.unmapped:
+        tell_unmapped([entry for report in snapshot.devices for entry in unmapped(report, known, labels)],
+                      known, as_json=arguments.json)  # fmt: skip
+    elif arguments.json:
         print(json.dumps(as_json(target, snapshot, known), indent=2, ensure_ascii=False))
     else:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ℃ shows the rest
         print("\n\n".join(as_table(report, known) for report in snapshot.devices))
     return 0
 
 
-def find_target(arguments: argparse.Namespace) -> config.Target:
-    """The target that the flags describe, or the configured one of that name or host."""
+def tell_unmapped(found: list[Unmapped], known: Catalogue, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([entry._asdict() for entry in found], indent=2, ensure_ascii=False))
+    elif not found:
+        print("# the catalogue has an entry for every key")
+    else:
+        print("# Keys without an entry in the catalogue. Judge name, unit and meaning of each (the name of a")
+        print("# lifetime total ends in _total), then name the file of what you keep under catalogue_files.")
+        print(as_catalogue_file(found, known))
+
+
+def unmapped(report: DeviceReport, known: Catalogue, labels: Mapping[str, str]) -> Iterator[Unmapped]:
+    """What a device said that has no entry, with the gateway's own word for it."""
+    device = report.device
+    for service, answer in report.answers.items():
+        entries = [entry for entry in answer.readings if not known.knows(entry.key)]
+        for inputs in answer.inputs:
+            if not known.knows(inputs.name):
+                entries.append(Reading(inputs.name, inputs.voltage, inputs.voltage_unit))
+                entries.append(Reading(inputs.name, inputs.current, inputs.current_unit))
+        for key, value, unit in entries:
+            kind = known.kind_of(device.dev_type)
+            label = printable(label_of(key, labels))
+            yield Unmapped(
+                device.identity, kind, service, printable(key), printable(value), printable(unit), label
+            )
+
+
+def find_target(arguments: argparse.Namespace) -> tuple[config.Target, tuple[str, ...]]:
+    """The target that the flags describe, or the configured one of that name or host; its catalogue files."""
     if arguments.config_file is not None:
         flags = ("username", "password_file", "transport", "verify", "fingerprint")
         given = [f"--{flag.replace('_', '-')}" for flag in flags if getattr(arguments, flag) is not None]
         if given:
             raise ValueError(f"{', '.join(given)} and --config.file exclude each other: the file says it all")
-        for target in config.load(Path(arguments.config_file)).targets:
+        settings = config.load(Path(arguments.config_file))
+        for target in settings.targets:
             if arguments.host in (target.name, target.host):
-                return target
+                return target, settings.catalogue_files
         raise ValueError(f"{arguments.config_file} has no target named {arguments.host!r}")
     raw: dict[str, Any] = {"host": arguments.host}
     for key in ("transport", "verify"):
@@ -73,7 +108,7 @@ def find_target(arguments: argparse.Namespace) -> config.Target:
         raw["fingerprints"] = [config_values.fingerprint(text) for text in arguments.fingerprint]
     # JSON is YAML: the flags go through the same strict check as a file
     target = config.parse(json.dumps({"targets": [raw]}), source="command line", folder=Path.cwd()).targets[0]
-    return replace(target, credentials=_account(arguments))
+    return replace(target, credentials=_account(arguments)), ()
 
 
 def _account(arguments: argparse.Namespace) -> config.Credentials | None:
@@ -97,8 +132,13 @@ def _account(arguments: argparse.Namespace) -> config.Credentials | None:
     return config.Credentials(username=arguments.username, password=config.Secret(password))
 
 
-async def read_once(target: config.Target) -> tuple[Snapshot | None, TargetStatus]:
-    """Connect, refresh once, log out. The snapshot is None if that failed; the status says why."""
+async def read_once(
+    target: config.Target, *, with_labels: bool = False
+) -> tuple[Snapshot | None, TargetStatus, Mapping[str, str]]:
+    """Connect, refresh once, log out. The snapshot is None if that failed; the status says why.
+
+    `with_labels` fetches the gateway's file of labels too; it is empty where there is none to be had.
+    """
     settled = asyncio.Event()
 
     def changed(name: str) -> None:
@@ -110,9 +150,15 @@ async def read_once(target: config.Target) -> tuple[Snapshot | None, TargetStatu
     async with pool:
         await settled.wait()
         snapshot, status = pool.snapshot(target.name), pool.status(target.name)
+        labels: Mapping[str, str] = {}
+        if with_labels and snapshot is not None:
+            try:
+                labels = await pool.labels(target.name)
+            except WinetError as error:
+                print(f"The gateway's own labels are not to be had: {error}", file=sys.stderr)
     if snapshot is None and not status.error:
         status = replace(status, error="the gateway answered, but with no reading")
-    return snapshot, status
+    return snapshot, status, labels
 
 
 def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str, str, str]]:

@@ -127,6 +127,11 @@ class Catalogue:
     def amperes(self) -> Factors:
         return self.units.get("amperes", {})
 
+    def knows(self, key: str) -> bool:
+        """Whether a key, or the name of a direct input, has a metric of its own."""
+        direct = any(kind.number(key) is not None for kind in self.direct)
+        return key in self.sources or key in self.state_keys or direct
+
     def kind_of(self, dev_type: int) -> str:
         return self.kinds.get(dev_type, "unknown")
 

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client import exposition as text_format
@@ -21,7 +22,10 @@ from exporter import __version__, sun
 from exporter.metrics import families, local_time
 from exporter.metrics.catalogue import Catalogue, Family
 from exporter.metrics.mapping import TargetView
-from exporter.telemetry import Reason, Snapshot, State, TargetInfo, TargetStatus
+from exporter.telemetry import Location, Reason, Snapshot, State, TargetInfo, TargetStatus
+
+SECONDS_A_DEVICE = 10.0  # by which a round of the rarer questions takes longer
+SUN_STEP_SECONDS = 10.0  # in which it moves by 0.04 degrees
 
 Row = tuple[Family, tuple[str, ...], float]
 
@@ -95,8 +99,9 @@ class Exposition:
             up = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
             yield from _status_rows(status, view, up)
             if view is not None:
-                yield from _gateway_rows(status.info, view, now)
-                yield from _device_rows(status, view, now, up)
+                aged = now - status.info.gateway_stale_after - SECONDS_A_DEVICE * len(view.devices)
+                yield from _gateway_rows(status.info, view, aged)
+                yield from _device_rows(status, view, now, aged, up)
 
 
 def _info_labels(
@@ -113,7 +118,7 @@ def _own_rows(info: TargetInfo, wall: float) -> Iterator[Row]:
     target = (info.name,)
     yield families.LOCAL_MIDNIGHT, target, local_time.last_midnight(info.timezone, wall)
     if info.location is not None:
-        degrees = sun.elevation(info.location, wall)
+        degrees = _sun_elevation(info.location, wall // SUN_STEP_SECONDS * SUN_STEP_SECONDS)
         yield families.SUN_ELEVATION, target, degrees
         yield families.SUN_UP, target, float(degrees > sun.HORIZON_DEGREES)
     for serial, own in info.devices.items():
@@ -123,11 +128,18 @@ def _own_rows(info: TargetInfo, wall: float) -> Iterator[Row]:
             yield families.STRING_INFO, (*target, serial, number, string.name, string.group), 1.0
 
 
-def _gateway_rows(info: TargetInfo, view: TargetView, now: float) -> Iterator[Row]:
+@lru_cache(maxsize=10_000)
+def _sun_elevation(location: Location, wall: float) -> float:
+    """To a hundredth of a degree; many targets stand in one place, and many scrapes come at one time."""
+    return round(sun.elevation(location, wall), 2)
+
+
+def _gateway_rows(info: TargetInfo, view: TargetView, aged: float) -> Iterator[Row]:
+    """Answers taken before `aged` are too old."""
     target, gateway = (info.name,), view.gateway
     if gateway.serial or gateway.hardware or gateway.firmware:
         yield families.GATEWAY_INFO, (*target, gateway.serial, gateway.hardware, gateway.firmware), 1.0
-    for sample in gateway.samples(now, info.gateway_stale_after):
+    for sample in gateway.samples(aged):
         yield sample.family, (*target, *sample.labels), sample.value
 
 
@@ -162,7 +174,7 @@ def _status_rows(status: TargetStatus, view: TargetView | None, up: bool) -> Ite
         yield families.CERTIFICATE_EXPIRY, target, status.certificate_expiry_wall
 
 
-def _device_rows(status: TargetStatus, view: TargetView, now: float, up: bool) -> Iterator[Row]:
+def _device_rows(status: TargetStatus, view: TargetView, now: float, aged: float, up: bool) -> Iterator[Row]:
     target = status.info.name
     unmapped: set[str] = set()
     for (identity, family), times in view.resets.items():
@@ -184,7 +196,7 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float, up: bool) -
         yield families.DEVICE_UP, labels, float(fresh)
         if device.last_wall is not None:
             yield families.DEVICE_LAST_REFRESH, labels, device.last_wall
-        if device.faults is not None and now - device.faults.taken_at <= status.info.gateway_stale_after:
+        if device.faults is not None and device.faults.taken_at >= aged:
             for code in dict.fromkeys(row.code for row in device.faults.rows):
                 yield families.DEVICE_FAULT, (*labels, code), 1.0
         for answered in device.answered.values():

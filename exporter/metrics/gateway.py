@@ -81,11 +81,11 @@ class GatewayView:
                     label_text(text) if has_value(text) else "" for text in texts
                 )
 
-    def samples(self, now: float, stale_after: float) -> Iterator[Sample]:
-        """Every sample of an answer that is not older than `stale_after`, each series once."""
+    def samples(self, aged: float) -> Iterator[Sample]:
+        """Every sample of an answer that was not taken before `aged` (monotonic), each series once."""
         shown: set[tuple[Family, tuple[str, ...]]] = set()
         for service, samples in self._samples.items():
-            if now - self._answers[service].taken_at > stale_after:
+            if self._answers[service].taken_at < aged:
                 continue
             for sample in samples:
                 if (sample.family, sample.labels) not in shown:

@@ -84,6 +84,12 @@ _KINDS = (
     Kind("all-zeros", "every number is nought", DEVICE_SERVICES),
     Kind("total-steps-back", "lifetime totals are lower by so many kWh", DEVICE_SERVICES, {"by": 10.0}),
     Kind("total-spikes", "lifetime totals are higher by so many kWh", DEVICE_SERVICES, {"by": 5000.0}),
+    Kind(
+        "device-fault",
+        "a fault is raised: `state` counts it and `fault` lists it, with assumed fields; odd=1 with others",
+        frozenset({"state", "fault"}),
+        {"code": "10", "odd": 0},
+    ),
     Kind("certificate-changed", "new connections see another certificate"),
     Kind("never-closes", "ignores close frames and keeps the TCP connection open"),
     Kind(

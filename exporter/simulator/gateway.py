@@ -216,6 +216,8 @@ class SimulatedGateway:
         if request.path == WEBSOCKET_PATH:
             await self._serve_websocket(line, request)
             return
+        if not request.path.startswith("/simulator"):
+            self._journal.counts.pages += 1
         response, afterwards = page(request, self, self._answerer.about)
         await _respond(line, response)
         afterwards()

@@ -32,6 +32,8 @@ class Counts:
     logins_refused: int = 0
     overlapping: int = 0
     """Questions that came while the one before them on the same socket had no answer (or never got one)."""
+    pages: int = 0
+    """HTTP requests for the gateway's own pages; those for the simulator's switches do not count."""
     pings: int = 0
     """Ping frames of the WebSocket protocol; questions to the service `ping` are messages."""
 

@@ -204,7 +204,8 @@ class Answerer:
                 points = [_point(point, point.value.print({}, texts)) for point in self._profile.local]
                 return _success("local", {"list": points, "count": self._profile.local_count})
             case "state":
-                return _success("state", self._profile.state)
+                raised = {"total_fault": "1"} if self._take("device-fault", question) else {}
+                return _success("state", {**self._profile.state, **raised})
             case "statistics":
                 return _listing("statistics", self._statistics(moment))
             case "runtime":
@@ -213,8 +214,7 @@ class Answerer:
                 counts = {"connect_count": len(rows), "off_count": 0}
                 return _success("runtime", {"count": len(rows), "list": rows, **counts})
             case "fault":
-                # A healthy plant's list is empty (reported); the rows of an ill one are not known.
-                return _listing("fault", [])
+                return _listing("fault", self._fault_rows(question))
             case "logout":
                 self._accounts.logout(question.token)
                 return _success("logout", {})
@@ -226,6 +226,15 @@ class Answerer:
         if gone := self._take("device-vanishes", Question("devicelist")):
             shown = tuple(device for device in shown if device.dev_id != gone.word("device"))
         return [device.item for device in shown]
+
+    def _fault_rows(self, question: Question) -> list[Json]:
+        """A healthy plant's list is empty (reported). The fields of a row are not known: assumed."""
+        fault = self._take("device-fault", question)
+        if fault is None:
+            return []
+        code, name = str(fault.word("code")), "I18N_CONFIG_KEY_796"
+        odd = {"kind": name, "number": code}
+        return [odd if fault.number("odd") else {"fault_code": code, "fault_name": name, "time": "--"}]
 
     def _statistics(self, moment: datetime) -> list[Json]:
         """Plant totals and numbers of devices: two unlike objects in one list (seen in captures)."""

@@ -27,7 +27,7 @@ from exporter.winet.labels import LABELS_PATH, decode_properties
 from exporter.winet.login import Login
 from exporter.winet.night import Night
 from exporter.winet.recovery import Pause, Recovery
-from exporter.winet.survey import INTERVAL_SECONDS, ORDER, Survey
+from exporter.winet.survey import INTERVAL_SECONDS, Survey
 
 PASSWORD_LOOK_SECONDS = 15.0
 
@@ -57,7 +57,7 @@ class Session:
         self._clock = clock
         self._wall = wall
         self._log = TargetLog(logging.getLogger(__name__), target.name)
-        self._survey = Survey(self._dialer, self.counters, self._log, clock, wall)
+        self._survey = Survey(target.refresh_interval, self._dialer, self.counters, self._log, clock, wall)
         self._cycle = Cycle(target, self.counters, self._survey, clock, wall)
         self._night = Night(target.location, target.devices)
         self._turn = asyncio.Lock()  # one thing at a time: WebSocket questions and HTTP pages
@@ -109,7 +109,7 @@ class Session:
             target.labels,
             target.stale_after,
             target.max_unmapped,
-            target.stale_after + INTERVAL_SECONDS + len(ORDER) * target.refresh_interval,
+            target.stale_after + INTERVAL_SECONDS + target.refresh_interval,
             target.timezone,
             target.location,
             target.devices,
@@ -241,7 +241,7 @@ class Session:
         finally:
             self._on_change(self.target.name)
         if self.target.gateway_services and self._cycle.complete and self.snapshot is not None:
-            await self._survey.ask_one(connection, token, self.snapshot)
+            await self._survey.ask(connection, token, self.snapshot)
 
     def _report_cycle(self) -> None:
         if self._cycle.answered:

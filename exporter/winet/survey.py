@@ -1,8 +1,8 @@
 """The questions that only some firmware answers: about the gateway itself, its plant, and faults.
 
 They must not hurt a small gateway. So the first comes five minutes after the first readings, a new one
-every ten minutes, and then each once a minute at most, never two between two cycles. What a gateway does not
-answer is not asked again until its firmware has changed.
+every ten minutes, and then each once a minute at most, one every ten seconds on average. What a gateway does
+not answer is not asked again until its firmware has changed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from exporter.winet.messages import Reply
 FIRST_SECONDS = 300.0
 NEW_SECONDS = 600.0
 INTERVAL_SECONDS = 60.0
+SECONDS_EACH = 10.0
 DAY_SECONDS = 86400.0
 FAULT = "fault"
 FAULT_TYPES = (0, 1, 21, 35)  # inverters: only they were ever asked for faults (reported once)
@@ -44,10 +45,11 @@ class Topic(NamedTuple):
 
 
 class Survey:
-    """Asks one optional question at a time and keeps the newest answers, over all connections to a target."""
+    """Asks the optional questions and keeps the newest answers, over all connections to a target."""
 
     def __init__(
         self,
+        refresh_interval: float,
         dialer: Dialer,
         counters: Counters,
         log: TargetLog,
@@ -57,6 +59,7 @@ class Survey:
         self.answers: dict[GatewayService, Answer] = {}
         self.faults: dict[str, Faults] = {}
         self.blamed = False  # the line was lost over one of these questions
+        self._at_once = max(1, int(refresh_interval // SECONDS_EACH))
         self._dialer = dialer
         self._counters = counters
         self._log = log
@@ -76,15 +79,21 @@ class Survey:
         if about is not None:
             self._not_before[Topic(GatewayService.ABOUT)] = about.taken_at + NEW_SECONDS
 
-    async def ask_one(self, connection: Connection, token: str, snapshot: Snapshot) -> None:
-        """Ask what is due, if anything. Raises what ends the connection; refusals are kept in mind."""
-        now = self._clock()
+    async def ask(self, connection: Connection, token: str, snapshot: Snapshot) -> None:
+        """Ask what is due after a cycle. Raises what ends the connection; refusals are kept in mind."""
         if math.isinf(self._next_new):
-            self._next_new = now + FIRST_SECONDS
+            self._next_new = self._clock() + FIRST_SECONDS
         devices = [report.device for report in snapshot.devices]
-        topic = self._due(devices, now)
-        if topic is None:
-            return
+        for _ in range(self._at_once):
+            topic = self._due(devices, self._clock())
+            if topic is None:
+                return
+            await self._raise(connection, token, topic, devices)
+
+    async def _raise(
+        self, connection: Connection, token: str, topic: Topic, devices: Iterable[Device]
+    ) -> None:
+        now = self._clock()
         if topic.service not in self._introduced:
             self._introduced.add(topic.service)
             self._next_new = now + NEW_SECONDS
