@@ -19,7 +19,7 @@ ACCESSORIES = frozenset({8, 11, 13, 14, 18, 20, 23, 24, 25, 34, 36, 37, 46, 47, 
 VANISHED = (errors.Unreachable, errors.NoAnswer, errors.ConnectionLost, TlsNotSpoken)
 
 LONGEST_SUN_SECONDS = 1800.0
-LONGEST_SLEEP_SECONDS = 64800.0  # 18 h, longer than any night between the polar circles' fringes
+LONGEST_SLEEP_SECONDS = 64800.0  # 18 h; winter nights beyond 55 degrees are longer and want a location
 NEAR_ZERO_WATTS = 100.0
 NEAR_ZERO_SHARE = 0.01  # of the rated power
 
