@@ -6,13 +6,14 @@ The bundled file lies at the bottom; a user's own files lie on top of it, the la
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from exporter.metrics import families
-from exporter.metrics.catalogue_file import CatalogueFile, Entry, Factors, merged_units
+from exporter.metrics.catalogue_file import FAMILY_NAME, CatalogueFile, Entry, Factors, merged_units
 from exporter.metrics.family import DEVICE_LABELS, PREFIX, Family
 from exporter.strict_yaml import Mistake
 
@@ -24,6 +25,7 @@ __all__ = [
     "Series",
     "Source",
     "bundled",
+    "is_free",
     "load",
     "parse",
 ]
@@ -230,7 +232,7 @@ def _check_names(layer: CatalogueFile, entries: Mapping[str, Entry], direct: Map
 
     There a counter x_total is the family x, so the names without that ending must differ.
     """
-    fixed = {_stem(family.name) for family in families.all_families()} | {PREFIX + name for name in RESERVED}
+    fixed = _own_stems()
     of_direct = {_stem(name): label for name, label in direct.items()}
     others: dict[str, list[str]] = {}
     for name in entries:
@@ -255,6 +257,21 @@ def _check_names(layer: CatalogueFile, entries: Mapping[str, Entry], direct: Map
                 layer.document.add(
                     f"direct.{label}", f"would feed {name}, which is taken; choose another label"
                 )
+
+
+def is_free(name: str, taken: Collection[str]) -> bool:
+    """Whether a new family may have this full name beside those that are `taken`."""
+    short = name.removeprefix(PREFIX)
+    stems = _own_stems() | {_stem(other) for other in taken}
+    kept = short.startswith(RESERVED_PREFIXES) or name.endswith(ENDINGS)
+    return FAMILY_NAME.fullmatch(short) is not None and not kept and _stem(name) not in stems
+
+
+@cache
+def _own_stems() -> frozenset[str]:
+    """The names that the exporter uses itself."""
+    names = [*(family.name for family in families.all_families()), *(PREFIX + name for name in RESERVED)]
+    return frozenset(map(_stem, names))
 
 
 def _stem(name: str) -> str:

@@ -17,6 +17,7 @@ Factors = Mapping[str, Decimal]
 LARGEST_FACTOR = Decimal(10) ** 12
 # `le` and `quantile` belong to histograms and summaries, the others to the exporter
 TAKEN_LABELS = (*DEVICE_LABELS, "le", "quantile")
+FAMILY_NAME = re.compile(r"[a-z][a-z0-9_]*[a-z]")
 SECTIONS = ("since", "units", "families", "direct", "states", "kinds")
 _FAMILY_KEYS = ("help", "unit", "also", "label", "keys", "kinds", "since", "limit")
 
@@ -175,7 +176,7 @@ class CatalogueFile:
     ) -> Entry | None:
         add = self.document.add
         section = Section(self.document, f"families.{name}", raw_entry, _FAMILY_KEYS)
-        if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z]", name):
+        if not FAMILY_NAME.fullmatch(name):
             add(section.path, "a family's name has small letters, digits and _ only")
         for key in ("help", "unit"):
             if not section.has(key):

@@ -20,11 +20,10 @@ from exporter.metrics.slots import (
     Rating,
     Sample,
     Slot,
-    State,
-    States,
     Token,
     Total,
 )
+from exporter.metrics.states import State, States
 from exporter.telemetry import (
     Answer,
     Device,

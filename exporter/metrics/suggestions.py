@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from exporter.metrics import units
-from exporter.metrics.catalogue import Catalogue
+from exporter.metrics.catalogue import Catalogue, is_free
 from exporter.metrics.family import PREFIX
 from exporter.telemetry import Service, printable
 
@@ -71,7 +71,7 @@ def _base_unit(unit: str, known: Catalogue) -> str | None:
     )
 
 
-def _name(reading: Unmapped, base: str, taken: Iterable[str]) -> str:
+def _name(reading: Unmapped, base: str, taken: Collection[str]) -> str:
     """A name in the style of the catalogue, from what the gateway calls the key, that is not taken."""
     words = reading.label or _KEY_PREFIXES.sub("", reading.key, count=1)
     stem = re.sub("[^a-z0-9]+", "_", words.casefold()).strip("_")
@@ -79,8 +79,8 @@ def _name(reading: Unmapped, base: str, taken: Iterable[str]) -> str:
     suffix = SUFFIXES.get(base, f"_{base}")
     for middle in ("", f"_{reading.kind}", *(f"_{letter}" for letter in map(_letters, range(1000)))):
         name = f"{stem.removesuffix(suffix) if suffix else stem}{middle}{suffix}"
-        name = name if name[-1].isalpha() else f"{name}_value"
-        if PREFIX + name not in taken:
+        name = name if name[-1].isalpha() and len(name) > 1 else f"{name}_value"
+        if is_free(PREFIX + name, taken):
             return name
     raise AssertionError("a thousand names are taken")  # pragma: no cover  max_unmapped is met before
 

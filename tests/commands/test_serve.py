@@ -11,6 +11,8 @@ import trustme
 from aiohttp import web
 
 from exporter.cli import main
+from exporter.commands.read import read_once
+from exporter.config import parse
 from exporter.simulator import SimulatedGateway
 from tests.commands.running import fetch, run, running
 
@@ -173,6 +175,58 @@ async def test_read_of_a_configured_target_uses_its_configuration(tmp_path: Path
 
 
 # healthcheck -----------------------------------------------------------------------------------------
+
+
+async def test_read_unmapped_is_a_catalogue_file_that_works(tmp_path: Path) -> None:
+    """What it prints can be used as it is; then nothing of it is left over."""
+    async with SimulatedGateway("SH10RT") as gateway:
+        place = f"127.0.0.1:{gateway.port}"
+        password = {"WINET_USERNAME": "user", "WINET_PASSWORD": "pw1111"}
+        code, draft, log = await run("read", place, "--unmapped", env=password)
+        assert (code, "labels are not to be had" in log) == (0, False)
+        assert '"Charger Temperature" of C2300000203' in draft
+        own, file = tmp_path / "own.yml", tmp_path / "winet.yml"
+        own.write_text(draft)
+        file.write_text(
+            "credentials: {default: {username: user, password: pw1111}}\n"
+            f'catalogue_files: [own.yml]\ntargets: [{{host: "{place}", name: roof, credentials: default}}]\n'
+        )
+        code, table, _ = await run("read", "roof", f"--config.file={file}")
+        assert "winet2_charger_temperature_celsius" in table
+        code, left, _ = await run("read", "roof", f"--config.file={file}", "--unmapped", "--json")
+        assert {entry["key"] for entry in json.loads(left)} == {
+            "I18N_CONFIG_KEY_2042",
+            "I18N_COMMON_CHARGING_TIME_THIS_TIME_GXOAWHSE",
+            "I18N_COMMON_CHARGER_WORK_MODE",
+            "I18N_COMMON_CHARGER_LOCK_STATE",
+        }
+
+
+async def test_read_unmapped_without_labels_says_so_and_goes_on() -> None:
+    """Where the pages are closed, keys stand for themselves."""
+    async with SimulatedGateway("SH5.0RS") as gateway, SimulatedGateway("SH5.0RS") as other:
+        await other.stop()
+        text = f'{{targets: [{{host: "127.0.0.1:{gateway.port}", transport: ws, http_port: {other.port}}}]}}'
+        settings = parse(text, source="test", folder=Path.cwd())
+        snapshot, _, labels = await read_once(settings.targets[0], with_labels=True)
+        assert snapshot is not None
+        assert labels == {}
+
+
+@pytest.mark.parametrize("command", ["serve", "check-config", "read"])
+async def test_catalogue_file_with_a_mistake_is_refused_with_file_and_line(
+    command: str, tmp_path: Path
+) -> None:
+    """At start, by every command that would use it."""
+    (tmp_path / "own.yml").write_text("families:\n  up: {help: x, unit: watts, keys: [X]}\n")
+    file = tmp_path / "winet.yml"
+    file.write_text("catalogue_files: [own.yml]\ntargets: [{host: 192.0.2.1, name: roof}]\n")
+    words = {"serve": ["serve", f"--config.file={file}"], "check-config": ["check-config", str(file)],
+             "read": ["read", "roof", f"--config.file={file}"]}  # fmt: skip
+    code, _, log = await run(*words[command])
+    assert code == (2 if command == "read" else 1)
+    assert "own.yml" in log
+    assert "line 2" in log
 
 
 async def test_healthcheck_takes_any_answer_for_life() -> None:

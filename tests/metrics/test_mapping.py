@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from exporter.metrics import catalogue, families
 from exporter.metrics.mapping import TargetView
-from exporter.metrics.slots import Sample, label_text, quantity, state_name
+from exporter.metrics.slots import Sample, label_text, quantity
+from exporter.metrics.states import state_name
 from exporter.telemetry import (
     Answer,
     Device,
