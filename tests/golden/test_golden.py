@@ -24,6 +24,7 @@ from tests.golden.by_hand import (
 )
 from tests.golden.making import FOLDER, MOMENT, SUFFIXES, committed, made, names, path_of, written_names
 from tests.harness import Series, series
+from tests.prometheus import metric_findings
 
 
 def parsed(name: str, form: Format = Format.TEXT) -> Series:
@@ -79,6 +80,13 @@ def test_golden_when_values_are_read_then_none_is_minus_nought_or_no_number(name
     """No "-0.0", NaN or infinity comes through."""
     values = {line.rpartition(" ")[2] for line in committed(name, Format.TEXT).split("\n")[:-1]}
     assert not values & {"-0.0", "-0", "NaN", "+Inf", "-Inf"}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", names())
+def test_golden_when_promtool_reads_it_then_it_has_nothing_to_say(name: str) -> None:
+    """`promtool check metrics` has no finding."""
+    assert metric_findings(committed(name, Format.TEXT).encode()) == []
 
 
 # Profiles, value by value ----------------------------------------------------------------------------
