@@ -7,8 +7,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$python && break; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Debian's tools that tests start: promtool is part of prometheus
-TOOLS = promtool
+# Debian's tools that tests start: both are part of one package
+TOOLS = promtool prometheus
 TOOL_PACKAGES = prometheus
 
 .PHONY: demo test test-unit lint bench docs clean tools

@@ -1,9 +1,25 @@
-"""Prometheus' own tools, as judges of what the exporter says."""
+"""A real Prometheus on samples of the past: written down as they come, backfilled, asked over HTTP."""
 
+import json
+import re
 import shutil
+import socket
 import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
+
+READY_SECONDS = 60.0
+RETENTION = "100y"  # nothing is too old to be asked for
+
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def tool(name: str) -> str:
@@ -22,3 +38,122 @@ def metric_findings(text: bytes) -> list[str]:
     findings = [line for line in (result.stdout + result.stderr).decode().splitlines() if line]
     # the one name whose word promtool takes for a metric type; it is there only after a total went back
     return [line for line in findings if not line.startswith("winet2_counter_resets_total ")]
+
+
+def labels_of(series: str) -> dict[str, str]:
+    """The labels of a series as it stands in an exposition; escapes are left as they are."""
+    return dict(_LABEL.findall(series))
+
+
+class Backfill:
+    """Sample lines of many scrapes, kept on disk by family until they are joined to one OpenMetrics file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open = ExitStack()
+        self._files: dict[str, TextIO] = {}
+
+    def describe(self, family: str, head: str) -> None:
+        """Begin a family with its HELP and TYPE, unless it has begun."""
+        if family not in self._files:
+            file = self._open.enter_context((self._folder / family).open("w", encoding="utf-8"))
+            file.write(head)
+            self._files[family] = file
+
+    def add(self, family: str, line: str, seconds: int) -> None:
+        self._files[family].write(f"{line} {seconds}\n")
+
+    def join(self, path: Path) -> None:
+        """One file, family after family."""
+        self._open.close()
+        with path.open("wb") as whole:
+            for family in self._files:
+                with (self._folder / family).open("rb") as part:
+                    shutil.copyfileobj(part, whole, 1 << 20)
+            whole.write(b"# EOF\n")
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def make_blocks(openmetrics: Path, folder: Path) -> None:
+    """Turn an OpenMetrics file with times into Prometheus' own storage."""
+    result = subprocess.run(
+        [tool("promtool"), "tsdb", "create-blocks-from", "-q", "openmetrics", openmetrics, folder],
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, (result.stdout + result.stderr).decode()
+
+
+class Server:
+    """Questions to a running Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def query(self, expression: str, at: float) -> dict[tuple[tuple[str, str], ...], float]:
+        """An instant query: the value of each series by its sorted labels."""
+        result = self._ask("query", query=expression, time=str(at))
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in result}
+
+    def range(
+        self, expression: str, start: float, end: float, step: int
+    ) -> dict[tuple[tuple[str, str], ...], dict[int, float]]:
+        """A range query: the values of each series by time."""
+        result = self._ask("query_range", query=expression, start=str(start), end=str(end), step=str(step))
+        return {
+            tuple(sorted(one["metric"].items())): {int(at): float(value) for at, value in one["values"]}
+            for one in result
+        }
+
+    def _ask(self, path: str, **parameters: str) -> list[dict[str, Any]]:
+        question = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(question, timeout=READY_SECONDS) as answer:
+            document = json.load(answer)
+        assert document["status"] == "success", document
+        return list(document["data"]["result"])
+
+
+@contextmanager
+def server(data: Path, folder: Path) -> Iterator[Server]:
+    """Prometheus on a storage, with nothing to scrape, on a free port; killed in the end, come what may."""
+    (folder / "prometheus.yml").write_text("scrape_configs: []\n", "utf-8")
+    url = f"127.0.0.1:{_free_port()}"
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                tool("prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={data}",
+                f"--storage.tsdb.retention.time={RETENTION}",
+                f"--web.listen-address={url}",
+                "--log.level=warn",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_ready(f"http://{url}", process, folder / "prometheus.log")
+        yield Server(f"http://{url}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/-/ready", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    pytest.fail(f"Prometheus did not become ready:\n{log.read_text('utf-8')}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
