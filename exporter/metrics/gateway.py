@@ -78,7 +78,7 @@ class GatewayView:
             if service is GatewayService.ABOUT:
                 texts = (values[key].value if key in values else "" for key in (SERIAL, HARDWARE, FIRMWARE))
                 self.serial, self.hardware, self.firmware = (
-                    label_text(text) if has_value(text) else "" for text in texts
+                    label_text(text).strip() if has_value(text) else "" for text in texts
                 )
 
     def samples(self, aged: float) -> Iterator[Sample]:

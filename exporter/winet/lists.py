@@ -46,7 +46,7 @@ def decode_devices(reply: Reply) -> Decoded[Device] | None:
         dev_type = integer(entry.get("dev_type"))
         if dev_type is None:
             problems.append(Problem(Reason.INVALID_DEVICE, f"{where} has no usable dev_type"))
-        serial = _text(entry.get("dev_sn"))
+        serial = clean(text_value(entry.get("dev_sn")) or "")
         if serial in ("", NO_VALUE):
             serial = f"dev_id:{dev_id}"
             problems.append(Problem(Reason.MISSING_SERIAL, f"{where} has no serial number"))

@@ -279,7 +279,7 @@ BY_HAND: dict[str, dict[str, float]] = {
         "X2600000009 pv_power_watts": 6000,
         "A2600000010 pv_power_watts": 7000,
         "dev_id:9 pv_power_watts": 9000,
-        "dev_id:10 pv_power_watts": 10_000,
+        "2600000013 pv_power_watts": 10_000,
         "A2600000014 pv_power_watts": 11_000,
     },
     "absent": {},
@@ -301,7 +301,7 @@ ERRORS_BY_HAND = {
     "batteries": {"implausible": 1},
     "no_battery": {"implausible": 2},
     "charger": {"unknown_unit": 1},
-    "devices": {"invalid_device": 5, "missing_serial": 4, "duplicate_serial": 1},
+    "devices": {"invalid_device": 5, "missing_serial": 3, "duplicate_serial": 1},
     "absent": {},
     # the one fault list was asked for twice
     "gateway": {"invalid_reading": 4, "unknown_unit": 1, "unreadable_value": 1},

@@ -180,7 +180,14 @@ def test_decode_devices_when_the_type_is_unusable_then_it_is_one_that_nobody_kno
     assert decoded.problems == (Problem(Reason.INVALID_DEVICE, "devicelist list[0] has no usable dev_type"),)
 
 
-@pytest.mark.parametrize("serial", [None, "", " ", "--", 7, ["A"], "\x00"])
+def test_decode_devices_when_a_serial_is_a_number_then_it_is_the_serial_all_the_same():
+    """Firmware differs in what it puts in quotes."""
+    decoded = device(dev_sn=2600000013)
+    assert decoded.items[0].identity == "2600000013"
+    assert decoded.problems == ()
+
+
+@pytest.mark.parametrize("serial", [None, "", " ", "--", True, ["A"], "\x00"])
 def test_decode_devices_when_there_is_no_serial_then_the_dev_id_stands_in(serial):
     """A device without serial number is known as `dev_id:N`, and counted."""
     decoded = device(dev_sn=serial)
