@@ -70,12 +70,12 @@ def decode_faults(reply: Reply) -> Decoded[FaultRow] | None:
     rows: list[FaultRow] = []
     problems: list[Problem] = []
     for place, entry in enumerate(entries[:MOST_FAULTS]):
-        code = _first(entry, FAULT_CODES) if isinstance(entry, Mapping) else ""
-        name = _first(entry, FAULT_NAMES) if isinstance(entry, Mapping) else ""
+        row: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
+        code, name = _first(row, FAULT_CODES), _first(row, FAULT_NAMES)
         if code or name.startswith("I18N_"):
             rows.append(FaultRow(code or name, name))
         else:
-            fields = ", ".join(sorted(clean(str(key), 40) for key in entry)[:20]) if entry else "none"
+            fields = ", ".join(sorted(clean(key, 40) for key in row)[:20]) or "none"
             detail = f"fault list[{place}] is of a kind never seen (fields: {fields})"
             problems.append(Problem(Reason.INVALID_READING, detail))
     return Decoded(tuple(rows), tuple(problems))
