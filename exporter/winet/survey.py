@@ -152,12 +152,16 @@ class Survey:
         topic = Topic(GatewayService.ABOUT)
         self._not_before[topic] = self._clock() + DAY_SECONDS
         try:
-            self._take(topic, messages.decode(await self._dialer.fetch(ABOUT_PATH)))
-        except messages.Fragment:
-            self._refused(topic, errors.Garbled(f"{ABOUT_PATH} is no whole JSON document"))
+            page = await self._dialer.fetch(ABOUT_PATH)
+            try:
+                reply = messages.decode(page)
+            except messages.Fragment:
+                raise errors.Garbled(f"{ABOUT_PATH} is no whole JSON document") from None
         except errors.WinetError as error:
             self._counters.count(error.reason)
             self._refused(topic, error)
+        else:
+            self._take(topic, reply)
 
     def _take(self, topic: Topic, reply: Reply) -> None:
         """Keep what a reply tells, or what its refusal means for the next time."""
