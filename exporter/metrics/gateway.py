@@ -93,9 +93,10 @@ class GatewayView:
                     yield sample
 
     def rated_watts(self) -> float | None:
-        """Rated power of the whole plant; it does not age."""
+        """Rated power of the whole plant, unless it is nought; it does not age."""
         samples = self._samples.get(_STATISTICS, ())
-        return next((s.value for s in samples if s.family is families.PLANT_RATED_POWER), None)
+        rated = (s.value for s in samples if s.family is families.PLANT_RATED_POWER)
+        return next((watts for watts in rated if watts > 0.0), None)
 
     def _sample(self, fact: _Fact, value: str, unit: str) -> Sample | None:
         try:
