@@ -163,7 +163,7 @@ def _below(section: Section, key: str, example: str) -> Mapping[Any, Any]:
 
 
 def _location(section: Section) -> dict[str, float] | None:
-    if not _below(section, "location", "{latitude: 52.5, longitude: 13.4}"):
+    if not _below(section, "location", "{latitude: 52.5, longitude: 13.4}") and section.raw("location") != {}:
         return None
     keys = ("latitude", "longitude")
     place = Section(section.document, section.at("location"), section.raw("location"), keys)
