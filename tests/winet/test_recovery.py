@@ -226,6 +226,15 @@ def test_pause_after_when_the_line_fails_between_then_refusals_are_not_forgotten
     assert made.pause_after(errors.LoginRefused("x"), 1801.0).seconds == HOUR
 
 
+def test_credentials_changed_when_logins_were_refused_then_the_pauses_begin_anew():
+    """What was refused is not what will be sent."""
+    made = recovery()
+    refusals = [made.pause_after(errors.LoginRefused("x"), 0.0).seconds for _ in range(3)]
+    made.credentials_changed()
+    assert refusals == [30 * MINUTE, HOUR, 2 * HOUR]
+    assert made.pause_after(errors.LoginRefused("x"), 0.0).seconds == 30 * MINUTE
+
+
 # Tokens ----------------------------------------------------------------------------------------------
 
 
@@ -321,6 +330,52 @@ def test_pause_after_when_it_yielded_then_the_back_off_has_not_grown():
     assert made.pause_after(lost(), 400.0).seconds == 2.0
 
 
+# Asleep ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rng, seconds", [(Highest(), 285.0), (Lowest(), 300.0)])
+def test_pause_after_when_the_gateway_sleeps_then_it_is_knocked_at_every_five_minutes(rng, seconds):
+    """All night long; gateways of one roof are not all knocked at in the same second."""
+    made = recovery(rng)
+    for n in range(200):
+        assert made.pause_after(lost(), n * 300.0, asleep=True) == Pause(State.ASLEEP, seconds)
+
+
+def test_pause_after_when_it_slept_then_the_back_off_has_not_grown():
+    """A night is no outage: what fails after it begins where the evening ended."""
+    made = recovery()
+    made.pause_after(lost(), 0.0)
+    for n in range(100):
+        made.pause_after(lost(), n * 300.0, asleep=True)
+    assert made.failures == 1
+    assert made.pause_after(lost(), 40_000.0) == Pause(State.BACKING_OFF, 3.0)
+
+
+@pytest.mark.parametrize(
+    "error, pause",
+    [
+        (errors.LoginRefused("x"), Pause(State.REFUSED, 30 * MINUTE)),
+        (errors.AccountLocked("x"), Pause(State.LOCKED, 30 * MINUTE)),
+        (errors.UserLimit("x"), Pause(State.YIELDED, YIELD_FOR)),
+        (errors.TokenExpired("x"), Pause(State.CONNECTING, 0.0)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_pause_after_when_something_answered_then_it_does_not_sleep(error, pause):
+    """Whoever refuses, yields or hands out tokens is awake."""
+    assert recovery().pause_after(error, 0.0, asleep=True) == pause
+
+
+def test_pause_after_when_it_slept_then_a_healthy_minute_begins_anew():
+    """Health of the evening is no health of the morning."""
+    made = recovery()
+    made.pause_after(lost(), 0.0)
+    made.complete_snapshot(10.0)
+    made.pause_after(lost(), 50.0, asleep=True)
+    made.complete_snapshot(75.0)
+    assert made.failures == 1
+
+
 # Whatever happens ------------------------------------------------------------------------------------
 
 _errors = st.sampled_from(
@@ -338,7 +393,7 @@ _errors = st.sampled_from(
         RuntimeError("x"),
     ]
 )
-_events = st.one_of(st.sampled_from(["online", "complete"]), st.tuples(_errors, st.booleans()))
+_events = st.one_of(st.sampled_from(["online", "complete"]), st.tuples(_errors, st.booleans(), st.booleans()))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -355,8 +410,8 @@ def test_pause_after_when_anything_happens_then_attempts_are_never_a_storm(event
             made.complete_snapshot(now)
             at_once = False
         else:
-            error, others_answered = event
-            pause = made.pause_after(error, now, others_answered=others_answered)
+            error, others_answered, asleep = event
+            pause = made.pause_after(error, now, others_answered=others_answered, asleep=asleep)
             assert pause.seconds <= DAY
             if pause.seconds < 1.0:
                 assert isinstance(error, errors.TokenExpired)
