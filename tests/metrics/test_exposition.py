@@ -20,6 +20,12 @@ from exporter.telemetry import (
     Device,
     DeviceReport,
     DirectInput,
+    FaultRow,
+    Faults,
+    GatewayService,
+    Location,
+    OwnDevice,
+    OwnString,
     Reading,
     Reason,
     Service,
@@ -67,15 +73,21 @@ class Page:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.exposition = Exposition(BUNDLED, self.clock, lambda: WALL)
+        self.wall = WALL
+        self.exposition = Exposition(BUNDLED, self.clock, lambda: self.wall)
 
     def refresh(
         self,
         *reports: DeviceReport,
         status: TargetStatus | None = None,
+        gateway: Mapping[GatewayService, Iterable[tuple[str, str, str]]] | None = None,
     ) -> None:
         """A snapshot of now."""
-        snapshot = Snapshot(self.clock.now, WALL, reports)
+        told = {
+            service: Answer(self.clock.now, WALL, tuple(Reading(*fact) for fact in facts))
+            for service, facts in (gateway or {}).items()
+        }
+        snapshot = Snapshot(self.clock.now, WALL, reports, told)
         self.exposition.update(status or status_of(), snapshot)
 
     def report(self, device: Device, **answers: Iterable[Reading | DirectInput]) -> DeviceReport:
@@ -116,6 +128,12 @@ class Page:
         (value,) = self.values(name, **labels)
         return value
 
+    def labels(self, name: str) -> list[dict[str, str]]:
+        """The labels of all series of a name, whose value must be 1."""
+        found = [(dict(labels), value) for (n, labels), value in self.samples().items() if n == name]
+        assert all(value == 1.0 for _, value in found)
+        return [labels for labels, _ in found]
+
 
 def status_of(
     name: str = "roof",
@@ -129,11 +147,22 @@ def status_of(
     return TargetStatus(**{"info": info, "state": State.ONLINE, "since": 0.0, "counters": Counters(), **more})
 
 
+def configured(status: TargetStatus | None = None, **info: object) -> TargetStatus:
+    """A status whose target has these settings."""
+    status = status or status_of()
+    return replace(status, info=replace(status.info, **info))
+
+
 def device(identity: str = "A1", dev_type: int = 35, **changes: object) -> Device:
     made = Device(identity, "1", dev_type, 3343, "SH5.0RS(COM1-001)", "SH5.0RS", True)
     return made._replace(**changes)
 
 
+ABOUT = [
+    ("I18N_COMMON_DEVICE_SN", "B2400000102", ""),
+    ("I18N_COMMON_VERSION", "M_WiNet-S2_V01_V01_A", ""),
+    ("I18N_COMMON_APPLI_SOFT_VERSION", HOSTILE, ""),
+]
 POWER = Reading("I18N_COMMON_TOTAL_DCPOWER", "12.3", "kW")
 INPUT = DirectInput("MPPT1", "313.9", "V", "10.5", "A")
 
@@ -172,6 +201,26 @@ def fill(page: Page) -> None:
             status=everything,
         )  # fmt: skip
     page.exposition.update(status_of(HOSTILE, state=State.BACKING_OFF), None)
+
+
+def tell_all(page: Page) -> None:
+    """A target of which everything is known beside its readings."""
+    own = {HOSTILE: OwnDevice(HOSTILE, 1.5, {"1": OwnString(HOSTILE, "Süd")})}
+    page.refresh(
+        replace(page.report(device(HOSTILE)), faults=Faults(page.clock.now, (FaultRow("7", ""),))),
+        status=configured(
+            status_of("all"), devices=own, location=Location(52.5, 13.4), timezone="Europe/Berlin"
+        ),
+        gateway={
+            GatewayService.ABOUT: ABOUT,
+            GatewayService.STATE: [
+                (key, "1", "") for key in ("total_fault", "total_alarm", "cloud_conn_sts")],
+            GatewayService.LOCAL: [("I18N_COMMON_WIFI_SIGNAL_STRN", "-61", "dBm"),
+                                   ("I18N_COMMON_SYSTEM_TIME", "2026-05-28 22:26", "")],
+            GatewayService.STATISTICS: [("online_num", "1", "")] + [
+                (key, "1", "kW") for key in ("curr_power", "rated_power", "adjust_power_uplimit")],
+        },
+    )  # fmt: skip
 
 
 # Both formats ----------------------------------------------------------------------------------------
@@ -251,6 +300,7 @@ def test_render_when_nothing_changed_then_a_second_scrape_says_the_same(page, fo
 def test_render_when_promtool_reads_it_then_it_has_nothing_to_say(page):
     """The text format passes `promtool check metrics` without a finding."""
     fill(page)
+    tell_all(page)
     assert metric_findings(page.exposition.render(Format.TEXT)) == []
 
 
@@ -508,6 +558,185 @@ def test_exposition_when_the_cap_is_set_then_unknown_keys_stop_at_it(page):
     assert len(page.values("winet2_reading")) == 2
     assert page.value("winet2_unmapped_readings") == 5.0
     assert page.value("winet2_errors_total", reason="series_limit") == 3.0
+
+
+# The user's own, the sun and the day -----------------------------------------------------------------
+
+EAST = OwnDevice("east", 10_000.0, {"1": OwnString("garage", "roof"), "12": OwnString("barn")})
+
+
+def test_render_when_devices_have_names_of_their_own_then_they_are_shown_before_the_gateways(page):
+    """The gateway's name stays where the configuration has none."""
+    own = {"A1": EAST, "B1": OwnDevice(rated_power_watts=5000.0)}
+    page.refresh(page.report(device("A1")), page.report(device("B1")), status=configured(devices=own))
+    names = {labels["device"]: labels["name"] for labels in page.labels("winet2_device_info")}
+    assert names == {"A1": "east", "B1": "SH5.0RS(COM1-001)"}
+
+
+def test_render_when_ratings_and_strings_are_configured_then_they_are_there_before_the_first_reading(page):
+    """They are the user's word, whether the gateway answers or not."""
+    own = {"A1": EAST, "B1": OwnDevice("west"), "C1": OwnDevice(strings={"2": OwnString()})}
+    page.exposition.update(configured(status_of(state=State.BACKING_OFF), devices=own), None)
+    assert page.values("winet2_device_rated_power_watts") == [10_000.0]
+    assert page.value("winet2_device_rated_power_watts", target="roof", device="A1") == 10_000.0
+    strings = [
+        tuple(labels[name] for name in ("target", "device", "string", "name", "group"))
+        for labels in page.labels("winet2_string_info")
+    ]
+    assert strings == [
+        ("roof", "A1", "1", "garage", "roof"),
+        ("roof", "A1", "12", "barn", ""),
+        ("roof", "C1", "2", "", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "location, degrees, up",
+    [
+        (Location(0.0, -126.6), pytest.approx(68, abs=1.0), 1.0),  # noon, and 22° from the celestial equator
+        (Location(0.0, 53.4), pytest.approx(-68, abs=1.0), 0.0),  # the other side of the earth
+        (Location(90.0, 0.0), pytest.approx(21.5, abs=0.5), 1.0),
+        (Location(-90.0, 0.0), pytest.approx(-21.5, abs=0.5), 0.0),
+    ],
+    ids=["noon", "midnight", "north pole", "south pole"],
+)
+def test_render_when_the_location_is_configured_then_the_sun_is_shown(page, location, degrees, up):
+    """Where it stands now, by the wall clock: 28 May 2026, 20:26 UTC; a gateway need not answer."""
+    page.exposition.update(configured(status_of(state=State.ASLEEP), location=location), None)
+    assert page.value("winet2_sun_elevation_degrees", target="roof") == degrees
+    assert page.value("winet2_sun_up", target="roof") == up
+
+
+def test_render_when_the_sun_moves_then_each_scrape_shows_where_it_is(page):
+    """No cache, and no need of a refresh."""
+    page.exposition.update(configured(location=Location(0.0, -126.6)), None)
+    noon = page.value("winet2_sun_elevation_degrees")
+    page.wall += 6 * 3600.0 + 1200.0
+    assert page.value("winet2_sun_elevation_degrees") < noon - 60
+    assert page.value("winet2_sun_up") == 0.0
+
+
+def test_render_when_no_location_is_configured_then_nothing_is_said_of_the_sun(page):
+    """Each target for itself."""
+    page.exposition.update(configured(status_of("a"), location=Location(0.0, 0.0)), None)
+    page.exposition.update(status_of("b"), None)
+    for name in ("winet2_sun_elevation_degrees", "winet2_sun_up"):
+        assert len(page.values(name, target="a")) == 1
+        assert page.values(name, target="b") == []
+
+
+@pytest.mark.parametrize(
+    "timezone, ago",
+    [("UTC", 20 * 3600 + 1600), ("Europe/Berlin", 22 * 3600 + 1600), ("Asia/Tokyo", 5 * 3600 + 1600),
+     ("Asia/Kathmandu", 2 * 3600 + 700)],
+)  # fmt: skip
+def test_render_when_the_timezone_is_configured_then_its_midnight_is_shown(page, timezone, ago):
+    """By the wall clock at the scrape, and again at the next midnight."""
+    page.exposition.update(configured(timezone=timezone), None)
+    assert page.value("winet2_local_midnight_timestamp_seconds", target="roof") == WALL - ago
+    page.wall += 86400.0
+    assert page.value("winet2_local_midnight_timestamp_seconds") == WALL - ago + 86400.0
+
+
+# The gateway -----------------------------------------------------------------------------------------
+
+SHOWN = HOSTILE.replace("\n", " ")
+
+
+@pytest.mark.parametrize("form", Format)
+def test_render_when_the_gateway_told_its_versions_then_they_are_labels(page, form):
+    """In a family of its own and, as far as firmware goes, with the target; whatever the gateway says."""
+    page.refresh(gateway={GatewayService.ABOUT: ABOUT})
+    samples = page.samples(form)
+    (info,) = (dict(labels) for name, labels in samples if name == "winet2_gateway_info")
+    assert info == {
+        "target": "roof",
+        "serial": "B2400000102",
+        "hardware": "M_WiNet-S2_V01_V01_A",
+        "firmware": SHOWN,
+    }
+    (target,) = (dict(labels) for name, labels in samples if name == "winet2_target_info")
+    assert target["firmware"] == SHOWN
+
+
+def test_render_when_versions_are_old_then_they_stay(page):
+    """Once a day is enough for what does not change."""
+    page.refresh(gateway={GatewayService.ABOUT: ABOUT})
+    page.clock.now += 1e6
+    assert len(page.values("winet2_gateway_info")) == 1
+
+
+@pytest.mark.parametrize("about", [None, [], [("I18N_COMMON_DEVICE_SN", "--", "")], [("X", "1", "")]])
+def test_render_when_no_version_is_known_then_there_is_no_gateway_info(page, about):
+    """No family of empty labels."""
+    page.refresh(gateway=None if about is None else {GatewayService.ABOUT: about})
+    assert page.values("winet2_gateway_info") == []
+    assert page.labels("winet2_target_info")[0].get("firmware", "") == ""
+
+
+def test_render_when_the_gateway_tells_of_itself_then_it_ages_by_its_own_time(page):
+    """Asked once a minute, such answers live longer than readings."""
+    status = configured(gateway_stale_after=180.0)
+    page.refresh(
+        status=status,
+        gateway={
+            GatewayService.STATE: [("total_fault", "2", ""), ("cloud_conn_sts", "1", "")],
+            GatewayService.STATISTICS: [("curr_power", "3.21", "kW"), ("online_num", "2", "")],
+        },
+    )
+    for seconds, count in ((0.0, 1), (179.0, 1), (2.0, 0)):
+        page.clock.now += seconds
+        assert page.values("winet2_gateway_faults") == [2.0] * count
+        assert page.values("winet2_gateway_cloud_connected") == [1.0] * count
+        assert page.values("winet2_plant_power_watts", target="roof") == [3210.0] * count
+        assert page.values("winet2_plant_devices", state="online") == [2.0] * count
+
+
+def test_render_when_facts_cannot_be_read_then_they_count_among_the_errors(page):
+    """One counter for all that went wrong."""
+    page.refresh(gateway={GatewayService.STATE: [("total_fault", "x", ""), ("total_alarm", "1", "kW")]})
+    assert page.value("winet2_errors_total", reason="unreadable_value") == 1.0
+    assert page.value("winet2_errors_total", reason="unknown_unit") == 1.0
+
+
+def test_render_when_a_device_has_faults_then_each_code_is_one_series(page):
+    """A code that is there twice is one; a device without faults has none."""
+    rows = (FaultRow("514", "I18N_FAULT_514"), FaultRow("514", ""), FaultRow(SHOWN, ""))
+    ill = replace(page.report(device("A1")), faults=Faults(page.clock.now, rows))
+    healthy = replace(page.report(device("B1")), faults=Faults(page.clock.now, ()))
+    page.refresh(ill, healthy, page.report(device("C1")))
+    faults = [(labels["device"], labels["code"]) for labels in page.labels("winet2_device_fault")]
+    assert faults == [("A1", "514"), ("A1", SHOWN)]
+
+
+@pytest.mark.parametrize("age, shown", [(0.0, 1), (180.0, 1), (180.1, 0)])
+def test_render_when_a_fault_list_ages_then_it_goes(page, age, shown):
+    """What nobody confirms any more is not claimed."""
+    report = replace(page.report(device()), faults=Faults(page.clock.now, (FaultRow("514", ""),)))
+    page.refresh(report, status=configured(gateway_stale_after=180.0))
+    page.clock.now += age
+    assert len(page.values("winet2_device_fault")) == shown
+
+
+def test_render_when_a_fault_is_over_then_its_series_is_gone(page):
+    """The newest list is the whole truth."""
+    for rows in ((FaultRow("514", ""),), ()):
+        page.refresh(replace(page.report(device()), faults=Faults(page.clock.now, rows)))
+    assert page.values("winet2_device_fault") == []
+
+
+def test_render_when_everything_new_is_there_then_both_formats_say_the_same(page):
+    """Own names with quotes and umlauts included."""
+    tell_all(page)
+    text = page.samples(Format.TEXT)
+    assert text == page.samples(Format.OPENMETRICS)
+    names = {name.removeprefix("winet2_") for name, _ in text}
+    assert names >= {
+        "device_fault", "device_rated_power_watts", "gateway_alarms", "gateway_clock_offset_seconds",
+        "gateway_cloud_connected", "gateway_faults", "gateway_info", "gateway_wifi_signal_dbm",
+        "local_midnight_timestamp_seconds", "plant_devices", "plant_power_limit_watts", "plant_power_watts",
+        "plant_rated_power_watts", "string_info", "sun_elevation_degrees", "sun_up",
+    }  # fmt: skip
 
 
 # Whatever comes --------------------------------------------------------------------------------------

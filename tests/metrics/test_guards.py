@@ -1,10 +1,10 @@
-"""Totals that history forbids are held off, and believed when they last."""
+"""Totals that history forbids, and powers beyond all measure: held off, and believed when they last."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.metrics.guards import TotalGuard, Verdict
+from exporter.metrics.guards import PowerGuard, TotalGuard, Verdict
 
 ACCEPTED, HELD_OFF, RESET = Verdict.ACCEPTED, Verdict.HELD_OFF, Verdict.RESET
 KWH = 3.6e6
@@ -125,6 +125,17 @@ def test_judge_when_a_device_was_silent_for_long_then_its_growth_counts_from_the
     assert guard.judge(TOTAL + 14 * KWH, 3600.0, 5000.0) is ACCEPTED
 
 
+def test_confirm_when_the_last_value_is_read_again_then_growth_counts_from_then_and_nothing_lasts():
+    """A total that stood still all night may not grow by a night's worth in ten seconds."""
+    guard = TotalGuard()
+    guard.judge(TOTAL, 0.0, 5000.0)
+    guard.confirm(3600.0)
+    assert guard.judge(TOTAL + 14 * KWH, 3610.0, 5000.0) is HELD_OFF
+    for _ in range(5):
+        guard.confirm(3620.0)
+        assert guard.judge(5 * KWH, 3630.0, 5000.0) is HELD_OFF
+
+
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.sampled_from([0.0, KWH, 2 * KWH, 50 * KWH, TOTAL, TOTAL + KWH, 2 * TOTAL]), max_size=30))
 def test_judge_when_anything_comes_then_what_is_shown_goes_back_only_at_a_reset(values):
@@ -139,3 +150,34 @@ def test_judge_when_anything_comes_then_what_is_shown_goes_back_only_at_a_reset(
             assert (value < shown) == (verdict is RESET)
             assert held >= 2 or 0 <= value - shown <= KWH + 3 * 100_000 * CYCLE * (held + 1)
         shown, held = value, 0
+
+
+# Powers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "powers, accepted",
+    [
+        ([0.0, 5000.0, 7500.0, -7500.0], [True, True, True, True]),
+        ([7500.1], [False]),
+        ([-7500.1], [False]),
+        ([9e9, 9e9, 9e9, 9e9], [False, False, True, True]),
+        ([9e9, 8000.0, -9e9], [False, False, True]),
+        ([9e9, 9e9, 5000.0, 9e9, 9e9, 9e9], [False, False, True, False, False, True]),
+        ([9e9, 9e9, 9e9, 0.0, 9e9], [False, False, True, True, False]),
+    ],
+    ids=["up to half as much again", "above", "far below nought", "lasting", "lasting, but not the same",
+         "spikes", "believed and over"],
+)  # fmt: skip
+def test_accepts_when_a_power_is_far_above_the_rating_then_it_has_to_last(powers, accepted):
+    """Three cycles in a row of more than 1.5 times the rating, in either direction."""
+    guard = PowerGuard()
+    assert [guard.accepts(watts, 5000.0) for watts in powers] == accepted
+
+
+def test_accepts_when_the_rating_is_not_known_then_every_power_is_believed():
+    """Without a measure nothing is beyond it; and what passed then does not count as lasting."""
+    guard = PowerGuard()
+    assert [guard.accepts(9e9, rating) for rating in (5000.0, 5000.0, None, 5000.0, 5000.0, 5000.0)] == [
+        False, False, True, False, False, True,
+    ]  # fmt: skip

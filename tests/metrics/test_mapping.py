@@ -1,6 +1,7 @@
 """Readings become samples: exact, one source each, states and unknown keys included."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,8 @@ from exporter.telemetry import (
     Device,
     DeviceReport,
     DirectInput,
+    GatewayService,
+    OwnDevice,
     Reading,
     Reason,
     Service,
@@ -63,7 +66,9 @@ def series_of(samples: Iterable[Sample]) -> dict[Series, float]:
 class Plant:
     """One target's view, refreshed every ten seconds."""
 
-    def __init__(self, *devices: Device, max_unmapped: int = 500) -> None:
+    def __init__(self, *devices: Device, max_unmapped: int = 500, info: TargetInfo = INFO) -> None:
+        self.info = info
+        self.gateway: dict[GatewayService, Answer] = {}
         self.view = TargetView(BUNDLED, families.READING, families.DEVICE_STATE, max_unmapped)
         self.devices = devices or (device(),)
         self.now = 1000.0
@@ -97,7 +102,7 @@ class Plant:
         if direct is not None:
             answers[Service.DIRECT] = Answer(*dated, (), tuple(direct))
         reports = (DeviceReport(d, dict(self.answers[d.identity])) for d in self.devices)
-        self.view.update(Snapshot(*dated, tuple(reports)), INFO)
+        self.view.update(Snapshot(*dated, tuple(reports), dict(self.gateway)), self.info)
         return self.shown(answering)
 
     def shown(self, identity: str) -> dict[Series, float]:
@@ -653,6 +658,156 @@ def test_update_when_the_type_of_a_device_changes_then_its_kind_follows():
     plant.devices = (device("A", 35),)
     plant.refresh()
     assert plant.view.devices["A"].kind == "hybrid"
+
+
+# Rated power -----------------------------------------------------------------------------------------
+
+AC_POWER, CHARGE, LOAD = (
+    ("ac_active_power_watts", ()),
+    ("battery_charge_power_watts", ()),
+    ("load_power_watts", ()),
+)
+
+
+def rated(*devices: Device, plant: str | None = None, **own: float | None) -> Plant:
+    """A plant whose devices are rated by the configuration, or all together by the gateway."""
+    ratings = {identity: OwnDevice(rated_power_watts=watts) for identity, watts in own.items()}
+    made = Plant(*devices, info=replace(INFO, devices=ratings))
+    if plant is not None:
+        readings = (Reading("rated_power", plant, "kW"),)
+        made.gateway[GatewayService.STATISTICS] = Answer(1.0, 1.0, readings)
+    return made
+
+
+def ac_powers(plant: Plant, *values: str, of: str = "A") -> list[float | None]:
+    return [
+        plant.refresh(reading("TOTAL_ACTIVE_POWER", value, "kW"), of=of).get(AC_POWER) for value in values
+    ]
+
+
+BATTERY, HYBRID, INVERTER = device("B", 44), device("A", 35), device("A", 21)
+
+
+@pytest.mark.parametrize(
+    "devices, ratings",
+    [
+        ([HYBRID], {"A": 5000.0}),
+        ([HYBRID], {"plant": "5.00"}),
+        ([INVERTER, BATTERY, device("M", 18)], {"plant": "5.00"}),
+        ([HYBRID], {"plant": "100", "A": 5000.0}),
+        ([HYBRID, device("C", 35)], {"A": 5000.0}),
+    ],
+    ids=[
+        "own",
+        "the plant's",
+        "the plant's, one inverter among others",
+        "own before the plant's",
+        "one of two",
+    ],
+)
+def test_update_when_a_power_is_far_above_the_rating_then_it_is_absent_until_it_lasts(devices, ratings):
+    """Held off and counted at 1.5 times the rated power, in both directions, believed when it lasts."""
+    plant = rated(*devices, **ratings)
+    shown = ac_powers(plant, "7.5", "7.6", "5", "-7.6", "99", "-99", "-99", "0")
+    assert shown == [7500.0, None, 5000.0, None, None, -99_000.0, -99_000.0, 0.0]
+    assert plant.view.errors == {Reason.IMPLAUSIBLE: 3}
+
+
+@pytest.mark.parametrize(
+    "devices, ratings",
+    [
+        ([HYBRID], {}),
+        ([HYBRID], {"B": 5.0}),
+        ([HYBRID], {"A": None}),
+        ([HYBRID, device("C", 21)], {"plant": "5.00"}),
+        ([HYBRID], {"plant": "--"}),
+        ([HYBRID], {"plant": "0.00"}),
+        ([HYBRID], {"plant": "-1"}),
+    ],
+    ids=["none", "another's", "own without one", "that of two together", "no value", "nought", "negative"],
+)
+def test_update_when_no_rating_is_known_then_every_power_is_shown(devices, ratings):
+    """Without a measure nothing is beyond it."""
+    plant = rated(*devices, **ratings)
+    assert ac_powers(plant, "99", "-99", "0") == [99_000.0, -99_000.0, 0.0]
+    assert plant.view.errors == {}
+
+
+def test_update_when_a_power_is_not_the_devices_own_then_the_rating_does_not_bound_it():
+    """A house may draw more than its inverter can make; the battery may not be charged with more."""
+    shown = rated(HYBRID, A=1000.0).refresh(
+        reading("LOAD_TOTAL_ACTIVE_POWER", "9", "kW"), battery=[reading("I18N_CONFIG_KEY_3907", "9", "kW")]
+    )
+    assert shown == {LOAD: 9000.0}
+
+
+def test_update_when_a_power_is_held_off_then_its_neighbours_stay():
+    """Each series has a history of its own."""
+    plant = rated(HYBRID, A=5000.0)
+    for _ in range(2):
+        shown = plant.refresh(
+            reading("TOTAL_ACTIVE_POWER", "99", "kW"),
+            reading("TOTAL_DCPOWER", "3", "kW"),
+            battery=[reading("I18N_CONFIG_KEY_3907", "99", "kW"), reading("BATTERY_VOLTAGE", "260", "V")],
+        )
+        assert shown == {("pv_power_watts", ()): 3000.0, ("battery_voltage_volts", ()): 260.0}
+    assert plant.counted(Reason.IMPLAUSIBLE) == 4
+
+
+def test_update_when_the_keys_of_a_reply_change_then_a_held_off_power_is_remembered():
+    """The order of a reply is no part of a series' history."""
+    plant = rated(HYBRID, A=5000.0)
+    spike = reading("TOTAL_ACTIVE_POWER", "99", "kW")
+    assert plant.refresh(spike) == {}
+    assert plant.refresh(reading("UB", "230", "V"), spike).get(AC_POWER) is None
+    assert plant.refresh(spike) == {AC_POWER: 99_000.0}
+
+
+def test_update_when_an_answer_is_repeated_then_a_held_off_power_does_not_last_by_it():
+    """A change of state repeats the snapshot; only new readings are evidence."""
+    plant = rated(HYBRID, A=5000.0)
+    plant.refresh(reading("TOTAL_ACTIVE_POWER", "99", "kW"))
+    for _ in range(5):
+        assert plant.publish(None, None, None, "A") == {}
+    assert plant.view.errors == {Reason.IMPLAUSIBLE: 1}
+
+
+def test_update_when_the_rating_becomes_known_then_it_holds_from_then_on():
+    """The gateway tells of its plant minutes after the first readings."""
+    plant = rated(HYBRID)
+    assert ac_powers(plant, "99") == [99_000.0]
+    plant.gateway = rated(plant="5.00").gateway
+    assert ac_powers(plant, "99", "99", "99") == [None, None, 99_000.0]
+
+
+def test_update_when_the_rating_is_known_then_it_bounds_the_growth_of_totals():
+    """3 x 100 kW in 10 s would be 0.83 kWh, 3 x 2000 kW are more than a kilowatt-hour."""
+    for watts, shown in ((100_000.0, None), (2_000_000.0, 1010 * 3.6e6)):
+        plant = rated(HYBRID, A=watts)
+        plant.refresh(total("1000"))
+        assert plant.refresh(total("1010")).get(TOTAL) == shown
+
+
+def test_update_when_a_total_stands_still_then_its_growth_counts_from_the_last_reading():
+    """All night the same text is read; in the morning it may not grow by a night's worth at once."""
+    plant = rated(HYBRID, A=5000.0)
+    for _ in range(720):  # two hours, in which 30 kWh would be allowed
+        assert plant.refresh(total("1000"))[TOTAL] == 3.6e9
+    assert plant.refresh(total("1020")).get(TOTAL) is None
+    assert plant.refresh(total("1000.5"))[TOTAL] == 1000.5 * 3.6e6
+
+
+def test_update_when_a_gateway_invents_names_of_inputs_then_memory_has_an_end():
+    """New names at every answer: what is known of them begins anew, what is shown stays bounded."""
+    plant = Plant(max_unmapped=10)
+    for n in range(20):
+        shown = plant.refresh(
+            direct=[mppt("MPPT1", "300", "2"), *(mppt(f"X{n}.{m}", "1", "1") for m in range(60))]
+        )
+        assert shown["mppt_power_watts", ("1",)] == 600.0
+        assert len(plant.view.devices["A"].inputs[Service.DIRECT]) <= 600
+        assert len(plant.view.devices["A"].unmapped) <= 600
+    assert sum(name == "reading" for name, _ in shown) <= 10
 
 
 # Whatever comes --------------------------------------------------------------------------------------
