@@ -14,6 +14,7 @@ from exporter import config
 from exporter.config import Config, ConfigError, Credentials, Secret, Target
 from exporter.config_check import SETTINGS, TARGET_KEYS, TOP_KEYS
 from exporter.strict_yaml import Mistake
+from exporter.telemetry import Location, OwnDevice, OwnString
 
 FOLDER = Path("/etc/winet")
 PIN = "ab" * 32
@@ -57,7 +58,13 @@ def test_parse_when_only_a_host_is_given_then_the_rest_is_defaults():
         stale_after=50.0,
         yield_for=300.0,
         max_unmapped=500,
+        http_port=80,
+        devices={},
+        gateway_services=True,
+        timezone=None,
+        location=None,
     )
+    assert read("targets: [{host: 192.0.2.10}]").catalogue_files == ()
 
 
 def test_parse_when_everything_is_given_then_everything_arrives():
@@ -80,6 +87,16 @@ def test_parse_when_everything_is_given_then_everything_arrives():
             stale_after: 5m
             yield_for: 1h
             max_unmapped: 7
+            http_port: 8080
+            gateway_services: false
+            timezone: Australia/Lord_Howe
+            location: {{latitude: -31.55, longitude: 159.08}}
+            devices:
+              A2200000001:
+                name: east
+                rated_power_watts: 10000
+                strings: {{1: {{name: garage, group: east}}, "12": {{name: barn}}, 3: {{}}}}
+              "2200000002": {{rated_power_watts: 4600.5}}
         """
     )
     assert target == Target(
@@ -98,6 +115,18 @@ def test_parse_when_everything_is_given_then_everything_arrives():
         stale_after=300.0,
         yield_for=3600.0,
         max_unmapped=7,
+        http_port=8080,
+        gateway_services=False,
+        timezone="Australia/Lord_Howe",
+        location=Location(-31.55, 159.08),
+        devices={
+            "A2200000001": OwnDevice(
+                "east",
+                10_000.0,
+                {"1": OwnString("garage", "east"), "12": OwnString("barn", ""), "3": OwnString()},
+            ),
+            "2200000002": OwnDevice("", 4600.5, {}),
+        },
     )
 
 
@@ -126,6 +155,15 @@ def test_parse_when_stale_after_is_left_out_then_it_follows_interval_and_timeout
         ("stale_after", "200s", 200.0, "1h", 3600.0),
         ("yield_for", "10m", 600.0, "10s", 10.0),
         ("max_unmapped", "3", 3, "0", 0),
+        ("gateway_services", "false", False, "true", True),
+        ("timezone", "Europe/Berlin", "Europe/Berlin", "UTC", "UTC"),
+        (
+            "location",
+            "{latitude: 52.5, longitude: 13.4}",
+            Location(52.5, 13.4),
+            "{latitude: -90, longitude: 180}",
+            Location(-90.0, 180.0),
+        ),
     ],
 )
 def test_parse_when_a_target_has_a_setting_of_its_own_then_only_it_differs(
@@ -216,6 +254,33 @@ def test_parse_when_several_fingerprints_are_given_then_all_are_kept():
 def test_parse_when_a_path_is_relative_then_it_starts_at_the_files_folder(path, full):
     """Not where the process happens to have been started."""
     assert only_target(f"targets: [{{host: a, ca_file: {path}}}]").ca_file == full
+
+
+def test_parse_when_catalogue_files_are_named_then_they_start_at_the_files_folder_in_their_order():
+    """They hold for all targets, and a later one goes over an earlier one."""
+    result = read('catalogue_files: [own.yml, "sub/more.yml", /opt/x.yml]\ntargets: [{host: a}]')
+    assert result.catalogue_files == ("/etc/winet/own.yml", "/etc/winet/sub/more.yml", "/opt/x.yml")
+    assert read("catalogue_files: []\ntargets: [{host: a}]").catalogue_files == ()
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "UTC", "America/Argentina/Ushuaia", "Etc/GMT+5", "Asia/Kathmandu"]
+)
+def test_parse_when_a_timezone_is_of_the_database_then_it_is_taken(zone):
+    """Whatever name the database has."""
+    assert only_target(f"timezone: {zone}\ntargets: [{{host: a}}]").timezone == zone
+
+
+def test_parse_when_two_targets_name_their_devices_then_each_has_its_own():
+    """Devices are not inherited."""
+    text = "targets: [{host: a, devices: {A1: {name: x}}}, {host: b, devices: {A1: {name: y}}}, {host: c}]"
+    assert [
+        {serial: own.name for serial, own in target.devices.items()} for target in read(text).targets
+    ] == [
+        {"A1": "x"},
+        {"A1": "y"},
+        {},
+    ]
 
 
 @pytest.mark.parametrize("interval, times", [("9s", 1), ("10s", 0)])
@@ -511,6 +576,219 @@ MISTAKES = {
         "targets[0].labels",
         "must map label names to texts, not a list",
     ),
+    "timezone that is none": (
+        "timezone: Europe/Berln",
+        1,
+        "timezone",
+        '"Europe/Berln" is no name of the time zone database; did you mean "Europe/Berlin"?',
+    ),
+    "timezone that is nothing like one": ("timezone: 12345x", 1, "timezone", "such as Europe/Berlin"),
+    "timezone that is a folder": ("timezone: Europe", 1, "timezone", "is no name of the time zone database"),
+    "timezone that is a path": ("timezone: /etc/passwd", 1, "timezone", "is no name of the time zone"),
+    "timezone that leaves its folder": (
+        "timezone: ../../etc/passwd",
+        1,
+        "timezone",
+        "is no name of the time",
+    ),
+    "timezone that is an offset": ("timezone: 2", 1, "timezone", "must be text, not a number (2)"),
+    "timezone of a target": (
+        "targets:\n  - host: a\n    timezone: Mars",
+        3,
+        "targets[0].timezone",
+        "is no name of the time zone database",
+    ),
+    "location that is a list": (
+        "location: [52.5, 13.4]",
+        1,
+        "location",
+        "must be a mapping such as {latitude: 52.5, longitude: 13.4}, not a list",
+    ),
+    "location that is a city": ("location: Berlin", 1, "location", 'not text ("Berlin")'),
+    "location that is nothing": ("location:\nyield_for: 5m", 1, "location", "not nothing"),
+    "location without longitude": (
+        "location:\n  latitude: 52.5",
+        1,
+        "location",
+        "needs a longitude in degrees",
+    ),
+    "location with another key": (
+        "location:\n  latitude: 52.5\n  longitude: 13.4\n  height: 30",
+        4,
+        "location.height",
+        "is not a known key; known keys: latitude, longitude",
+    ),
+    "latitude beyond the pole": (
+        "location:\n  latitude: 90.1\n  longitude: 13.4",
+        2,
+        "location.latitude",
+        "must be a number from -90 to 90, not a number (90.1)",
+    ),
+    "longitude beyond the date line": (
+        "targets:\n  - host: a\n    location: {latitude: 0, longitude: -180.5}",
+        3,
+        "targets[0].location.longitude",
+        "must be a number from -180 to 180, not a number (-180.5)",
+    ),
+    "latitude in quotes": (
+        'location: {latitude: "52.5", longitude: 13.4}',
+        1,
+        "location.latitude",
+        'not text ("52.5")',
+    ),
+    "latitude that is true": (
+        "location: {latitude: true, longitude: 0}",
+        1,
+        "location.latitude",
+        "true/false",
+    ),
+    "latitude that is no number": (
+        "location: {latitude: .nan, longitude: 0}",
+        1,
+        "location.latitude",
+        "(nan)",
+    ),
+    "gateway services in words": (
+        "gateway_services: often",
+        1,
+        "gateway_services",
+        'must be true or false, not text ("often")',
+    ),
+    "catalogue file that is no list": (
+        "catalogue_files: own.yml",
+        1,
+        "catalogue_files",
+        'must be a list of files: ["own.yml"], not text ("own.yml")',
+    ),
+    "catalogue file that is a number": (
+        "catalogue_files: [7]",
+        1,
+        "catalogue_files",
+        "must be text, not a number",
+    ),
+    "catalogue files of a target": (
+        "targets:\n  - host: a\n    catalogue_files: [own.yml]",
+        3,
+        "targets[0].catalogue_files",
+        "is not a known key",
+    ),
+    "HTTP port of nought": (
+        "targets:\n  - host: a\n    http_port: 0",
+        3,
+        "targets[0].http_port",
+        "must be a whole number from 1 to 65535, not a number (0)",
+    ),
+    "HTTP port too high": (
+        "targets:\n  - host: a\n    http_port: 65536",
+        3,
+        "targets[0].http_port",
+        "from 1 to 65535, not a number (65536)",
+    ),
+    "HTTP port at the top": ("http_port: 80", 1, "http_port", "is not a known key"),
+    "devices that are a list": (
+        "targets:\n  - host: a\n    devices: [A1]",
+        3,
+        "targets[0].devices",
+        'must be a mapping such as "A220…": {name: east}, not a list',
+    ),
+    "devices at the top": ("devices: {A1: {name: x}}", 1, "devices", "is not a known key"),
+    "serial number without quotes": (
+        "targets:\n  - host: a\n    devices:\n      2200000001: {name: x}",
+        4,
+        "targets[0].devices.2200000001",
+        "2200000001 is no serial number in text; put it in quotes",
+    ),
+    "serial number that is blank": (
+        'targets:\n  - host: a\n    devices:\n      " ": {name: x}',
+        4,
+        "targets[0].devices. ",
+        "must not be empty",
+    ),
+    "device that is a name": (
+        "targets:\n  - host: a\n    devices:\n      A1: east",
+        4,
+        "targets[0].devices.A1",
+        'must be a mapping (key: value), not text ("east")',
+    ),
+    "unknown key of a device": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        rated_power: 5000",
+        5,
+        "targets[0].devices.A1.rated_power",
+        'did you mean "rated_power_watts"?',
+    ),
+    "device with a number for a name": (
+        "targets:\n  - host: a\n    devices:\n      A1: {name: 1}",
+        4,
+        "targets[0].devices.A1.name",
+        "must be text, not a number (1); put it in quotes",
+    ),
+    "rated power with a unit": (
+        "targets:\n  - host: a\n    devices:\n      A1: {rated_power_watts: 10kW}",
+        4,
+        "targets[0].devices.A1.rated_power_watts",
+        'must be a number from 1 to 1e+09, not text ("10kW")',
+    ),
+    "rated power of nought": (
+        "targets:\n  - host: a\n    devices:\n      A1: {rated_power_watts: 0}",
+        4,
+        "targets[0].devices.A1.rated_power_watts",
+        "must be a number from 1 to 1e+09, not a number (0)",
+    ),
+    "device given twice": (
+        "targets:\n  - host: a\n    devices:\n      A1: {name: x}\n      A1: {name: y}",
+        5,
+        "targets[0].devices.A1",
+        "is given twice; keep one",
+    ),
+    "strings that are a list": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings: [garage]",
+        5,
+        "targets[0].devices.A1.strings",
+        "must be a mapping such as {1: {name: garage, group: east}}, not a list",
+    ),
+    "string that is a name": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          1: garage",
+        6,
+        "targets[0].devices.A1.strings.1",
+        'must be a mapping (key: value), not text ("garage")',
+    ),
+    "string number of nought": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          0: {name: x}",
+        6,
+        "targets[0].devices.A1.strings.0",
+        "0 is no number of a string (1, 2 …)",
+    ),
+    "string number too high": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          1000: {name: x}",
+        6,
+        "targets[0].devices.A1.strings.1000",
+        "1000 is no number of a string",
+    ),
+    "string number in words": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          one: {name: x}",
+        6,
+        "targets[0].devices.A1.strings.one",
+        "one is no number of a string",
+    ),
+    "string number that is given twice": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          1: {}\n"
+        '          "1": {}',
+        7,
+        "targets[0].devices.A1.strings.1",
+        "is given twice; keep one",
+    ),
+    "unknown key of a string": (
+        "targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          1: {groop: x}",
+        6,
+        "targets[0].devices.A1.strings.1.groop",
+        'did you mean "group"?',
+    ),
+    "string with an empty group": (
+        'targets:\n  - host: a\n    devices:\n      A1:\n        strings:\n          1: {group: ""}',
+        6,
+        "targets[0].devices.A1.strings.1.group",
+        "must not be empty",
+    ),
     "no YAML": ("targets: [", 1, "", "not valid YAML"),
 }
 
@@ -535,6 +813,15 @@ def test_parse_when_a_label_is_one_of_the_familys_then_it_is_refused(name):
 def test_parse_when_a_text_is_half_a_character_then_it_is_a_mistake(written):
     """YAML can spell what no UTF-8 page could carry; one such label would cost every scrape."""
     assert mistakes(f"targets: [{{host: a, {written}}}]")
+
+
+def test_parse_when_a_location_is_empty_then_both_of_its_parts_are_missed():
+    """Half a thought is no location."""
+    found = mistakes("location: {}\ntargets: [{host: a}]")
+    assert [(mistake.line, mistake.path, mistake.message) for mistake in found] == [
+        (1, "location", "needs a latitude in degrees"),
+        (1, "location", "needs a longitude in degrees"),
+    ]
 
 
 def test_parse_when_there_are_many_mistakes_then_one_report_names_them_all_in_order():
