@@ -120,6 +120,8 @@ def test_lost_when_no_string_inverter_is_known_then_nothing_is_explained(last):
         ((RUNNING, power("--")), False),
         ((RUNNING, power("")), False),
         ((RUNNING, power("nan")), False),
+        ((RUNNING, power("nan"), power("20", key=AC)), True),
+        ((RUNNING, power("inf"), power("20", key=AC)), True),
         ((RUNNING, power("inf")), False),
         ((RUNNING, power("-inf")), False),
         ((RUNNING, power("0", "")), False),

@@ -419,18 +419,20 @@ async def test_ask_one_when_the_firmware_changed_then_all_that_was_given_up_is_a
     assert changes == [{"target": "roof", "firmware": "P020 !"}]
 
 
-@pytest.mark.parametrize("firmware", ["P012", ""])
-async def test_ask_one_when_the_firmware_is_the_same_then_what_was_given_up_stays_so(firmware):
-    """A version that is not told is not another one."""
+@pytest.mark.parametrize(
+    "versions, times",
+    [(["P012", "P012"], 1), (["", "P012"], 1), (["P020", "P020"], 2), (["", "P020"], 2)],
+)
+async def test_ask_one_when_the_firmware_is_the_same_then_what_was_given_up_stays_so(versions, times):
+    """A version that is not told is not another one, and does not hide that the next one is."""
     world = World(interval=MINUTE)
     world.replies[STATE] = refusal(200)
     await world.introduced(ABOUT)
-    world.replies[ABOUT] = about_page(firmware)
-    await world.run(1.5 * DAY)
-    world.replies[ABOUT] = about_page("P012")
-    await world.run(DAY)
+    for firmware in versions:
+        world.replies[ABOUT] = about_page(firmware)
+        await world.run(1.1 * DAY)
     assert len(world.times(ABOUT)) == 3
-    assert len(world.times(STATE)) == 1
+    assert len(world.times(STATE)) == times
 
 
 # In place of statistics ------------------------------------------------------------------------------
