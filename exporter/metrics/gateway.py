@@ -84,10 +84,10 @@ class GatewayView:
     def samples(self, aged: float) -> Iterator[Sample]:
         """Every sample of an answer that was not taken before `aged` (monotonic), each series once."""
         shown: set[tuple[Family, tuple[str, ...]]] = set()
-        for service, samples in self._samples.items():
-            if self._answers[service].taken_at < aged:
+        for service in GatewayService:
+            if service not in self._samples or self._answers[service].taken_at < aged:
                 continue
-            for sample in samples:
+            for sample in self._samples[service]:
                 if (sample.family, sample.labels) not in shown:
                     shown.add((sample.family, sample.labels))
                     yield sample

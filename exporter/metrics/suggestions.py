@@ -13,6 +13,7 @@ from exporter.metrics.family import PREFIX
 from exporter.telemetry import Service, printable
 
 SUFFIXES = {"percent": "_ratio", "factor": ""}  # other base units end a name as they are
+_YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null")  # which would not be read as text
 _KEY_PREFIXES = re.compile("I18N_(COMMON_|CONFIG_)?")
 
 
@@ -79,7 +80,8 @@ def _name(reading: Unmapped, base: str, taken: Collection[str]) -> str:
     suffix = SUFFIXES.get(base, f"_{base}")
     for middle in ("", f"_{reading.kind}", *(f"_{letter}" for letter in map(_letters, range(1000)))):
         name = f"{stem.removesuffix(suffix) if suffix else stem}{middle}{suffix}"
-        name = name if name[-1].isalpha() and len(name) > 1 else f"{name}_value"
+        if not name[-1].isalpha() or len(name) < 2 or name in _YAML_WORDS:
+            name = f"{name}_value"
         if is_free(PREFIX + name, taken):
             return name
     raise AssertionError("a thousand names are taken")  # pragma: no cover  max_unmapped is met before

@@ -69,6 +69,7 @@ class Survey:
         self._introduced: set[str] = set()
         self._not_before: dict[Topic, float] = {}
         self._given_up: set[Topic] = set()
+        self._silent: set[str] = set()  # services that cost a line
         self._told: set[str] = set()
         self._firmware = ""
 
@@ -101,7 +102,8 @@ class Survey:
         try:
             await self._ask(connection, token, topic, devices)
         except (errors.NoAnswer, errors.Garbled, errors.ConnectionLost) as error:
-            self._give_up(topic, error)
+            self._silent.add(topic.service)  # of all devices: each would cost the line anew
+            self._refused(topic, error)
             self.blamed = True
             raise
 
@@ -111,6 +113,7 @@ class Survey:
             topic
             for topic in self._topics(devices)
             if topic not in self._given_up
+            and topic.service not in self._silent
             and self._not_before.get(topic, 0.0) <= now
             and (topic.service in self._introduced or now >= self._next_new)
         ]
@@ -134,7 +137,9 @@ class Survey:
     def _statistics_refused(self) -> bool:
         """`runtime` tells little that `statistics` does not, so it is asked only in its place."""
         topic = Topic(GatewayService.STATISTICS)
-        return topic in self._given_up or self._not_before.get(topic, 0.0) > self._clock() + INTERVAL_SECONDS
+        if topic in self._given_up or topic.service in self._silent:
+            return True
+        return self._not_before.get(topic, 0.0) > self._clock() + INTERVAL_SECONDS
 
     async def _ask(self, connection: Connection, token: str, topic: Topic, devices: Iterable[Device]) -> None:
         if topic.service == GatewayService.ABOUT:
@@ -206,7 +211,9 @@ class Survey:
         """Another firmware may answer what this one did not."""
         if self._firmware and firmware and firmware != self._firmware:
             self._log.info("firmware changed", extra={"firmware": messages.clean(firmware)})
+            self._introduced -= {topic.service for topic in self._given_up} | self._silent
             self._given_up.clear()
+            self._silent.clear()
             self._not_before = {Topic(GatewayService.ABOUT): self._not_before[Topic(GatewayService.ABOUT)]}
         self._firmware = firmware or self._firmware
 

@@ -52,7 +52,7 @@ class Gateway:
     def shown(self, stale_after: float = 180.0) -> dict[str, float]:
         """Samples by name and labels; none comes twice."""
         found: dict[str, float] = {}
-        for sample in self.view.samples(self.now, stale_after):
+        for sample in self.view.samples(self.now - stale_after):
             name = " ".join((sample.family.name.removeprefix("winet2_"), *sample.labels))
             assert name not in found
             assert len(sample.family.labels) == 1 + len(sample.labels)
