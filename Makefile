@@ -18,10 +18,10 @@ demo: $(VENV)/.runtime
 	@exec $(BIN)/winet-exporter demo
 
 test: lint tools
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 test-unit: $(VENV)/.development
-	$(BIN)/python -m pytest -m "not real"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real"
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

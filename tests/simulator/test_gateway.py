@@ -147,6 +147,7 @@ async def test_counts_and_log(dial: Dial) -> None:
             "logins": 0,
             "logins_refused": 0,
             "overlapping": 0,
+            "pages": 0,
             "pings": 0,
         }
 
