@@ -17,16 +17,28 @@ PING_SECONDS = 20.0
 
 
 class Nap:
-    """Rests of one session. After `end()` each is over at once, the present one and all later."""
+    """Rests of one session. `end()` ends the present one and all later, `interrupt()` all until `clear()`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._timeout: asyncio.Timeout | None = None
+        self._interrupted = False
         self.ended = False
+
+    def over(self) -> bool:
+        """Whether nothing new should begin on the line."""
+        return self.ended or self._interrupted
 
     def end(self) -> None:
         self.ended = True
         self._wake()
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        self._wake()
+
+    def clear(self) -> None:
+        self._interrupted = False
 
     def _wake(self) -> None:
         if self._timeout is not None and not self._timeout.expired():
@@ -39,7 +51,7 @@ class Nap:
         """Run an endless activity until a time, or until the naps end."""
         try:
             async with asyncio.timeout(max(when - self._clock(), 0.0)) as self._timeout:
-                if self.ended:
+                if self.over():
                     self._wake()
                 await activity
         except TimeoutError:
@@ -62,7 +74,7 @@ class Idle:
         """Listen until then; keep the line and the gateway's session alive meanwhile."""
         next_ping = self._clock() + PING_SECONDS
         next_keep_alive = self._clock() + KEEP_ALIVE_SECONDS
-        while not self._nap.ended and (now := self._clock()) < when:
+        while not self._nap.over() and (now := self._clock()) < when:
             if self._keep_alive and now >= next_keep_alive:
                 await self._keep_session(connection)
                 next_keep_alive = now + KEEP_ALIVE_SECONDS

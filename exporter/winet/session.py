@@ -26,6 +26,7 @@ from exporter.winet.idle import Idle, Nap
 from exporter.winet.labels import LABELS_PATH, decode_properties
 from exporter.winet.login import Login
 from exporter.winet.night import Night
+from exporter.winet.outage import Outage
 from exporter.winet.recovery import Pause, Recovery
 from exporter.winet.survey import INTERVAL_SECONDS, Survey
 
@@ -55,11 +56,11 @@ class Session:
         self._gate = gate
         self._on_change = on_change
         self._clock = clock
-        self._wall = wall
         self._log = TargetLog(logging.getLogger(__name__), target.name)
         self._survey = Survey(target.refresh_interval, self._dialer, self.counters, self._log, clock, wall)
         self._cycle = Cycle(target, self.counters, self._survey, clock, wall)
-        self._night = Night(target.location, target.devices)
+        night = Night(target.location, target.devices)
+        self._outage = Outage(night, self._log, clock, wall)
         self._turn = asyncio.Lock()  # one thing at a time: WebSocket questions and HTTP pages
         self._opening = False
         self._state = State.STARTING
@@ -68,10 +69,9 @@ class Session:
         self._scheme = ""
         self._info = self._make_info()
         self._retry_at: float | None = None
-        self._error: errors.WinetError | None = None
-        self._failing_since: float | None = None
-        self._expiry: float | None = None
-        self._certificate: tls.Certificate | None = None
+        self._certificate = tls.CertificateRecord(self.counters, self._log)
+        self._wait: tuple[Pause, float] | None = None  # what the last failure asked for, and until when
+        self._paused_until: float | None = None
         self._nap = Nap(clock)
         self._idle = Idle(self._nap, self._log, clock)
 
@@ -82,6 +82,7 @@ class Session:
         return self._cycle.snapshot
 
     def status(self) -> TargetStatus:
+        error = self._outage.error
         return TargetStatus(
             info=self._info,
             state=self._state,
@@ -90,12 +91,12 @@ class Session:
             had_first_cycle=self.counters.refreshes > 0,
             last_refresh_wall=self.snapshot.taken_wall if self.snapshot else None,
             refresh_seconds=self._cycle.seconds,
-            certificate_expiry_wall=self._expiry,
-            fingerprint=self._certificate.fingerprint if self._certificate else None,
+            certificate_expiry_wall=self._certificate.expiry,
+            fingerprint=self._certificate.fingerprint,
             retry_at=self._retry_at,
-            failing_since=self._failing_since,
-            error=str(self._error) if self._error else "",
-            advice=self._error.advice if self._error else "",
+            failing_since=self._outage.since,
+            error=str(error) if error else "",
+            advice=error.advice if error else "",
             device_count=self._cycle.device_count,
         )
 
@@ -123,6 +124,24 @@ class Session:
         self._nap.end()
         return not self._opening
 
+    def pause(self, seconds: float) -> None:
+        """Leave the gateway alone for a while, logged out, as soon as the question under way is answered."""
+        self._paused_until = self._clock() + seconds
+        self._nap.interrupt()
+
+    def resume(self) -> bool:
+        """End a pause. False if there is none; what a failure asked for is waited out all the same."""
+        if self._paused_until is None:
+            return False
+        self._paused_until = None
+        self._nap.interrupt()
+        return True
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until a pause ends; 0 without one."""
+        return 0.0 if self._paused_until is None else max(self._paused_until - self._clock(), 0.0)
+
     async def labels(self) -> Mapping[str, str]:
         """What the gateway calls its keys, by its own file, fetched now between two questions.
 
@@ -138,21 +157,36 @@ class Session:
         if first_delay:
             await self._nap.rest(first_delay)
         while not self._nap.ended:
-            error = await self._one_life()
-            if error is None or self._nap.ended:
-                return
-            now = self._clock()
-            pause = self._recovery.pause_after(
-                error,
-                now,
-                others_answered=self._cycle.others_answered or self._survey.blamed,
-                asleep=self._failing_since is not None and self._night.explains(error, now, self._wall()),
-            )
-            self._report_failure(error, pause)
-            self._retry_at = now + pause.seconds
-            self._enter(pause.state)
-            await self._sit_out(pause)
-            self._retry_at = None
+            self._nap.clear()
+            if self._paused_until is not None:
+                await self._be_paused(self._paused_until)
+            elif self._wait is not None:
+                await self._sit_out(*self._wait)
+            else:
+                error = await self._one_life()
+                if error is not None and not self._nap.ended:
+                    self._settle(error)
+
+    def _settle(self, error: errors.WinetError) -> None:
+        """Tell of a failure, and how long to wait because of it."""
+        now = self._clock()
+        pause = self._recovery.pause_after(
+            error,
+            now,
+            others_answered=self._cycle.others_answered or self._survey.blamed,
+            asleep=self._outage.is_sleep(error),
+        )
+        self._outage.failed(error, pause, self._state, self.snapshot)
+        self._wait = pause, now + pause.seconds
+
+    async def _be_paused(self, until: float) -> None:
+        """Rest until then, or until somebody changes their mind."""
+        self._retry_at = until
+        self._enter(State.PAUSED)
+        await self._nap.rest(until - self._clock())
+        if self._paused_until is not None and self._clock() >= self._paused_until:
+            self._paused_until = None
+        self._retry_at = None
 
     async def _one_life(self) -> errors.WinetError | None:
         """One connection from its opening to its end. Returns why it ended; None if it was asked to."""
@@ -160,11 +194,13 @@ class Session:
         self._cycle.others_answered = self._survey.blamed = False
         try:
             async with self._gate:
-                if self._nap.ended:
+                if self._nap.over():
                     return None
                 self._opening = True
                 connection = await self._connect()
-                await self._note_certificate()
+                await self._certificate.note(self._dialer.certificate)
+                if self._nap.over():  # a login would throw out whoever the pause is for
+                    return None
                 self._enter(State.AUTHENTICATING)
                 token = await self._login.perform(connection, self._cycle, plain=self._scheme == "ws")
                 self._opening = False
@@ -203,22 +239,11 @@ class Session:
             self.counters.reconnections += 1
         self._scheme = endpoint.scheme
         self._info = self._make_info()
-        level = logging.INFO if self._failing_since is None else logging.DEBUG
+        level = logging.INFO if self._outage.since is None else logging.DEBUG
         self._log.log(
             level, "connected", extra={"endpoint": str(endpoint), "attempt": self.counters.attempts}
         )
         return Connection(socket, self.counters, self.target.request_timeout)
-
-    async def _note_certificate(self) -> None:
-        """Keep the certificate's end and notice that it is another one than before."""
-        certificate = self._dialer.certificate
-        if certificate is None or certificate == self._certificate:
-            return
-        if self._certificate is not None:
-            self.counters.certificate_changes += 1
-            self._log.warning("certificate changed", extra={"fingerprint": certificate.fingerprint})
-        self._certificate = certificate
-        self._expiry = await asyncio.to_thread(tls.expiry, certificate)
 
     # Refreshing ------------------------------------------------------------------------------------
 
@@ -226,7 +251,7 @@ class Session:
         self._enter(State.ONLINE)
         self._survey.connected()
         due = self._clock()
-        while not self._nap.ended:
+        while not self._nap.over():
             async with self._turn:
                 await self._refresh(connection, token)
             now = self._clock()
@@ -245,28 +270,29 @@ class Session:
 
     def _report_cycle(self) -> None:
         if self._cycle.answered:
-            if self._failing_since is not None:
-                outage = round(self._clock() - self._failing_since, 1)
-                self._log.info("recovered", extra={"outage_seconds": outage})
-            self._failing_since = self._error = None
+            self._outage.over()
         if self._cycle.complete:
             self._recovery.complete_snapshot(self._clock())
         else:
             self._recovery.fruitless_cycle()
 
-    async def _sit_out(self, pause: Pause) -> None:
+    async def _sit_out(self, pause: Pause, until: float) -> None:
         """Rest; after a refused login, look now and then whether the password has been corrected."""
-        until = self._clock() + pause.seconds
+        self._retry_at = until
+        self._enter(pause.state)
         account = self.target.credentials
         may_change = False
         if pause.state in (State.REFUSED, State.LOCKED) and account is not None:
             may_change = account.password_file is not None
-        while not self._nap.ended and (left := until - self._clock()) > 0:
+        while not self._nap.over() and (left := until - self._clock()) > 0:
             await self._nap.rest(min(left, PASSWORD_LOOK_SECONDS) if may_change else left)
             if may_change and await asyncio.to_thread(self._login.password_changed):
                 self._recovery.credentials_changed()
                 self._log.info("password changed; trying it")
-                return
+                break
+        if not self._nap.over():
+            self._wait = None
+        self._retry_at = None
 
     # Telling ---------------------------------------------------------------------------------------
 
@@ -274,23 +300,3 @@ class Session:
         if state is not self._state:
             self._state, self._since = state, self._clock()
         self._on_change(self.target.name)
-
-    def _report_failure(self, error: errors.WinetError, pause: Pause) -> None:
-        """WARNING for the first failure of an outage or a new kind of failure, DEBUG for repeats.
-
-        At nightfall nothing is wrong: INFO, and once more when it is clear that the gateway sleeps.
-        """
-        asleep, was_asleep = pause.state is State.ASLEEP, self._state is State.ASLEEP
-        repeated = self._error is not None and type(self._error) is type(error) and asleep is was_asleep
-        self._error = error
-        level = logging.INFO if asleep else logging.WARNING
-        if self._failing_since is None:
-            self._failing_since = self._clock()
-            self._night.lost(self.snapshot, self._clock(), self._wall())
-            if self._night.may_be_falling(error):
-                level = logging.INFO
-        self._log.log(
-            logging.DEBUG if repeated or (asleep and was_asleep) else level,
-            "asleep" if asleep else "connection failed",
-            extra={"reason": error.reason, "error": error, "retry_in_seconds": round(pause.seconds, 1)},
-        )

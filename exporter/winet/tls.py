@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from exporter.logs import TargetLog
+from exporter.telemetry import Counters
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -52,6 +55,30 @@ class CertificateWatch(aiohttp.Fingerprint):
         if self._pins and digest.hexdigest() not in self._pins:
             host, port, *_ = transport.get_extra_info("peername")
             raise aiohttp.ServerFingerprintMismatch(self.fingerprint, digest.digest(), host, port)
+
+
+class CertificateRecord:
+    """The certificate that one gateway shows, over its connections."""
+
+    def __init__(self, counters: Counters, log: TargetLog) -> None:
+        self._counters = counters
+        self._log = log
+        self._certificate: Certificate | None = None
+        self.expiry: float | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self._certificate.fingerprint if self._certificate else None
+
+    async def note(self, shown: Certificate | None) -> None:
+        """Keep what a connection showed, and notice that it is another one than before."""
+        if shown is None or shown == self._certificate:
+            return
+        if self._certificate is not None:
+            self._counters.certificate_changes += 1
+            self._log.warning("certificate changed", extra={"fingerprint": shown.fingerprint})
+        self._certificate = shown
+        self.expiry = await asyncio.to_thread(expiry, shown)
 
 
 def strict_context(ca_file: str | None) -> ssl.SSLContext:
