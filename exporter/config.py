@@ -14,7 +14,7 @@ from typing import Any
 
 from dataclasses_json import DataClassJsonMixin, config
 
-from exporter import config_check
+from exporter import config_check, config_target
 from exporter.strict_yaml import Document, Mistake
 from exporter.telemetry import Location, OwnDevice
 
@@ -105,27 +105,49 @@ class Target(DataClassJsonMixin):
     ca_file: str | None = None
     pipeline: bool = False
     compression: bool = False
-    http_port: int = config_check.HTTP_PORT
+    http_port: int = config_target.HTTP_PORT
     devices: Mapping[str, OwnDevice] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    refresh_interval: float = config_check.REFRESH_INTERVAL
-    request_timeout: float = config_check.REQUEST_TIMEOUT
-    stale_after: float = config_check.default_stale_after(
-        config_check.REFRESH_INTERVAL, config_check.REQUEST_TIMEOUT
+    refresh_interval: float = config_target.REFRESH_INTERVAL
+    request_timeout: float = config_target.REQUEST_TIMEOUT
+    stale_after: float = config_target.default_stale_after(
+        config_target.REFRESH_INTERVAL, config_target.REQUEST_TIMEOUT
     )
-    yield_for: float = config_check.YIELD_FOR
-    max_unmapped: int = config_check.MAX_UNMAPPED
+    yield_for: float = config_target.YIELD_FOR
+    max_unmapped: int = config_target.MAX_UNMAPPED
     gateway_services: bool = True
     timezone: str | None = None
     location: Location | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe(DataClassJsonMixin):
+    """Which addresses may be read through /probe, and how: `target` is the pattern of each.
+
+    `allow` are networks. A session that nobody asked for in `idle_timeout` seconds is closed.
+    """
+
+    target: Target
+    allow: tuple[str, ...] = ()
+    ports: tuple[int, ...] = (443, 8082)
+    idle_timeout: float = config_check.IDLE_TIMEOUT
+    max_sessions: int = config_check.MOST_PROBED
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config(DataClassJsonMixin):
-    """All targets, files of own catalogue entries, and in `warnings` what is allowed but unwise."""
+    """All targets, files of own catalogue entries, and in `warnings` what is allowed but unwise.
+
+    `target_files` are patterns of files that name more targets. `accounts` and `settings` are what those
+    may refer to: the checked credentials by name, and what holds for every target.
+    """
 
     targets: tuple[Target, ...]
     catalogue_files: tuple[str, ...] = ()
+    target_files: tuple[str, ...] = ()
+    probe: Probe | None = None
+    accounts: Mapping[str, Credentials] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
 

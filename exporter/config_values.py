@@ -104,8 +104,25 @@ def timezone(value: Any) -> str:
 
 def paths(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError(f'must be a list of files: ["own.yml"], not {kind(value)}')  # noqa: TRY004
+        raise ValueError(f'must be a list of texts: ["…"], not {kind(value)}')  # noqa: TRY004
     return tuple(text(item) for item in value)
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Networks or single addresses, in their usual writing."""
+    found = []
+    for item in paths(value):
+        try:
+            found.append(str(ipaddress.ip_network(item)))
+        except ValueError as error:
+            raise ValueError(f"{item} is no network such as 192.0.2.0/24 ({error})") from None
+    return tuple(found)
+
+
+def ports(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or not all(type(p) is int and 0 < p < 65536 for p in value):
+        raise ValueError(f"must be a list of ports: [443, 8082], not {kind(value)}")
+    return tuple(value)
 
 
 def serial_number(value: Any) -> str:

@@ -658,7 +658,7 @@ MISTAKES = {
         "catalogue_files: own.yml",
         1,
         "catalogue_files",
-        'must be a list of files: ["own.yml"], not text ("own.yml")',
+        'must be a list of texts: ["…"], not text ("own.yml")',
     ),
     "catalogue file that is a number": (
         "catalogue_files: [7]",

@@ -88,6 +88,8 @@ def breaches(room: str, *forbidden: str) -> list[str]:
         ),
         ("exporter.web", ["exporter.winet", "exporter.commands", "exporter.simulator", "exporter.cli"]),
         ("exporter.config", ["exporter.winet", "exporter.metrics", "exporter.web", "exporter.commands"]),
+        ("exporter.config_target", ["exporter.winet", "exporter.metrics", "exporter.web", "exporter.cli"]),
+        ("exporter.targets", ["exporter.winet", "exporter.metrics", "exporter.web", "asyncio"]),
         ("exporter.config_check", ["exporter.winet", "exporter.metrics", "exporter.web", "exporter.cli"]),
         ("exporter.strict_yaml", ["exporter"]),
         ("exporter.logs", ["exporter"]),

@@ -47,6 +47,7 @@ class Cycle:
         self.snapshot: Snapshot | None = None
         self.seconds: float | None = None
         self.device_count: int | None = None
+        self.had_one = False  # a cycle has ended
         self.answered = False  # the newest cycle brought readings
         self.complete = False  # … and every question was answered, if only with a refusal
         self.others_answered = False  # it broke off at one device, but others had answered
@@ -199,6 +200,7 @@ class Cycle:
     def _publish(self, started: float) -> None:
         """The new snapshot; without a single answer it keeps the age of the last one."""
         self._counters.refreshes += 1
+        self.had_one = True
         now, wall = self._clock(), self._wall()
         if self.answered:
             self.seconds = now - started

@@ -16,7 +16,7 @@ from types import TracebackType
 import aiohttp
 
 from exporter.config import Target
-from exporter.telemetry import Snapshot, TargetStatus
+from exporter.telemetry import Counters, Snapshot, TargetStatus
 from exporter.winet.dial import make_http_client
 from exporter.winet.session import Session
 
@@ -33,66 +33,124 @@ class Pool:
     """Keeps one session alive per target, from `start()` to `aclose()`.
 
     `on_change(target)` is called after every cycle, attempt and change of state, in the event loop: it
-    must be quick. `clock` is monotonic, `wall` seconds since 1970.
+    must be quick. `clock` is monotonic, `wall` seconds since 1970. Pools that share a `gate` share its limit
+    on connections under way.
     """
 
     def __init__(
         self,
-        targets: Iterable[Target],
+        targets: Iterable[Target] = (),
         *,
         on_change: Callable[[str], None] = lambda target: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        gate: asyncio.Semaphore | None = None,
     ) -> None:
         self._targets = tuple(targets)
         self._on_change = on_change
         self._clock = clock
         self._wall = wall
         self._rng = rng or random.Random()
+        self._gate = gate or asyncio.Semaphore(MOST_CONNECTING)
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._applying = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Begin to live with every target; returns at once."""
         self._http = make_http_client()
-        gate = asyncio.Semaphore(MOST_CONNECTING)
         for place, target in enumerate(self._targets):
-            session = Session(
-                target,
-                self._http,
-                gate=gate,
-                on_change=self._on_change,
-                clock=self._clock,
-                wall=self._wall,
-                rng=self._rng,
-            )
-            self._sessions[target.name] = session
-            delay = self._first_delay(place)
-            self._tasks[target.name] = asyncio.create_task(session.run(delay), name=f"winet:{target.name}")
-            self._on_change(target.name)
+            self._begin(target, self._first_delay(place))
+
+    def _begin(self, target: Target, delay: float = 0.0, counters: Counters | None = None) -> Session:
+        if self._http is None:
+            raise RuntimeError("the pool has not been started, or is closed")
+        session = self._sessions[target.name] = Session(
+            target,
+            self._http,
+            gate=self._gate,
+            on_change=self._on_change,
+            clock=self._clock,
+            wall=self._wall,
+            rng=self._rng,
+            counters=counters,
+        )
+        self._tasks[target.name] = asyncio.create_task(session.run(delay), name=f"winet:{target.name}")
+        self._on_change(target.name)
+        return session
 
     def _first_delay(self, place: int) -> float:
         """The first targets start at once; later ones spread as far as the cap on openings asks for."""
         return self._rng.uniform(0.0, max(0, place - FIRST_WITHOUT_DELAY) / STARTS_PER_SECOND)
 
+    async def apply(self, targets: Iterable[Target]) -> frozenset[str]:
+        """Live with these targets from now on. Returns the names of those that are no longer among them.
+
+        A target that is the same keeps its session. A changed one is logged out and begun anew with its
+        counters and its pause, and only then: there are never two sockets to one gateway.
+        """
+        async with self._applying:
+            wanted = {target.name: target for target in targets}
+            old = dict(self._sessions)
+            ending = [name for name, session in old.items() if wanted.get(name) != session.target]
+            await self._end(ending)
+            self._targets = tuple(wanted.values())
+            for place, target in enumerate(t for t in self._targets if t.name not in self._sessions):
+                before = old.get(target.name)
+                session = self._begin(
+                    target, self._first_delay(place), before.counters if before is not None else None
+                )
+                if before is not None and before.pause_left:
+                    session.pause(before.pause_left)
+            return frozenset(old) - frozenset(wanted)
+
+    async def add(self, target: Target) -> None:
+        """Live with one target more; if one of its name is just leaving, that is waited for."""
+        leaving = self._leaving.get(target.name)
+        if leaving is not None:
+            await asyncio.wait((leaving,))
+        if target.name not in self._sessions:
+            self._begin(target)
+
+    def retire(self, name: str) -> None:
+        """Let go of a target, without waiting for it to be logged out."""
+        session, task = self._sessions.pop(name), self._tasks.pop(name)
+        self._leaving[name] = task
+        task.add_done_callback(lambda _: self._leaving.pop(name, None))
+        if not session.stop():
+            task.cancel()
+
     async def aclose(self) -> None:
         """End every session within three seconds, logged out where the line is up."""
-        for name, session in self._sessions.items():
-            if not session.stop():
-                self._tasks[name].cancel()
-        tasks = set(self._tasks.values())
+        sessions = dict(self._sessions)
+        await self._end(list(sessions))
+        self._sessions = sessions  # how they ended can still be read
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def _end(self, names: Iterable[str]) -> None:
+        """End some sessions within three seconds."""
+        for name in names:
+            self.retire(name)
+        tasks = set(self._leaving.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=CANCEL_SECONDS)
-        self._tasks.clear()
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+
+    def pause(self, target: str, seconds: float) -> None:
+        """Leave a gateway alone for a while. Raises `KeyError` for a name that is none."""
+        self._sessions[target].pause(seconds)
+
+    def resume(self, target: str) -> bool:
+        """End a pause; False if there was none. Raises `KeyError` for a name that is none."""
+        return self._sessions[target].resume()
 
     async def __aenter__(self) -> Pool:
         await self.start()
@@ -107,7 +165,7 @@ class Pool:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(target.name for target in self._targets)
+        return tuple(self._sessions)
 
     def status(self, target: str) -> TargetStatus:
         """How it stands with a target now. Raises `KeyError` for a name that is none."""

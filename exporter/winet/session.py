@@ -48,9 +48,10 @@ class Session:
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
         rng: random.Random,
+        counters: Counters | None = None,
     ) -> None:
         self.target = target
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self._dialer = Dialer(target, http)
         self._recovery = Recovery(target.yield_for, rng)
         self._gate = gate
@@ -88,7 +89,7 @@ class Session:
             state=self._state,
             since=self._since,
             counters=self.counters,
-            had_first_cycle=self.counters.refreshes > 0,
+            had_first_cycle=self._cycle.had_one,
             last_refresh_wall=self.snapshot.taken_wall if self.snapshot else None,
             refresh_seconds=self._cycle.seconds,
             certificate_expiry_wall=self._certificate.expiry,
