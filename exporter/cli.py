@@ -61,6 +61,14 @@ def _serve_flags(parser: argparse.ArgumentParser) -> None:
         help="configuration; without it WINET_HOST and its fellows in the environment name one target",
     )  # fmt: skip
     _listen_flags(parser, f":{DEFAULT_PORT}")
+    parser.add_argument("--web.external-url", dest="external_url", metavar="URL",
+                        help="how browsers reach the exporter, if not by its address")  # fmt: skip
+    parser.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true",
+                        help="allow POST to /-/reload, /-/pause and /-/resume")  # fmt: skip
+    parser.add_argument("--shard", type=int, default=0, metavar="N",
+                        help="which part of the targets to look after (default: %(default)d)")  # fmt: skip
+    parser.add_argument("--total-shards", type=int, default=1, metavar="N",
+                        help="how many parts there are (default: %(default)d)")  # fmt: skip
 
 
 def _demo_flags(parser: argparse.ArgumentParser) -> None:

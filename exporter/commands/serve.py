@@ -11,12 +11,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from exporter import DEFAULT_PORT, __version__, config, logs
+from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
-from exporter.metrics.exposition import Exposition
+from exporter.web.operations import Operations
 from exporter.web.server import Address, Server
-from exporter.winet.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         addresses = [parse_address(text) for text in arguments.listen or [f":{DEFAULT_PORT}"]]
         settings = load_config(arguments.config_file)
         check_path(arguments.telemetry_path)
+        options = parse_options(arguments)
         known = catalogue.load([Path(file) for file in settings.catalogue_files])
     except (config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter: {error}", file=sys.stderr)
@@ -36,7 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     for warning in settings.warnings:
         log.warning("configuration", extra={"fields": {"warning": warning}})
-    return asyncio.run(serve(settings, known, addresses, arguments.telemetry_path))
+    return asyncio.run(
+        serve(
+            settings,
+            known,
+            addresses,
+            arguments.telemetry_path,
+            load=lambda: load_config(arguments.config_file),
+            options=options,
+        )
+    )
 
 
 def load_config(path: str | None) -> config.Config:
@@ -52,6 +64,30 @@ def load_config(path: str | None) -> config.Config:
             "WINET_PASSWORD); 'winet-exporter demo' needs neither"
         )
     return settings
+
+
+class Options(NamedTuple):
+    """What the flags allow: `external_host` is that of --web.external-url."""
+
+    lifecycle: bool = False
+    external_host: str = ""
+    shard: Shard = Shard()
+
+
+DEFAULT_OPTIONS = Options()
+
+
+def parse_options(arguments: argparse.Namespace) -> Options:
+    """Raises `ValueError` for flags that do not fit together."""
+    if not 0 <= arguments.shard < arguments.total_shards:
+        raise ValueError("--shard must be from 0 to --total-shards less 1")
+    host = ""
+    if arguments.external_url:
+        url = urlsplit(arguments.external_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError("--web.external-url must be a URL such as https://solar.example.org/")
+        host = url.hostname
+    return Options(arguments.lifecycle, host, Shard(arguments.shard, arguments.total_shards))
 
 
 def parse_address(text: str) -> Address:
@@ -75,18 +111,39 @@ async def serve(
     addresses: list[Address],
     telemetry_path: str = "/metrics",
     *,
+    load: Callable[[], config.Config] | None = None,
+    options: Options = DEFAULT_OPTIONS,
     on_ready: Callable[[list[Address]], None] = lambda addresses: None,
     end: asyncio.Event | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT, or until `end` is set. Returns the exit code."""
     end = end or asyncio.Event()
-    exposition = Exposition(known)
+    exporter = Exporter(settings, known, load=load, shard=options.shard)
+    hang_up = asyncio.Event()
 
-    def changed(target: str) -> None:
-        exposition.update(pool.status(target), pool.snapshot(target))
+    async def reload_on_signal() -> None:
+        while True:
+            await hang_up.wait()
+            hang_up.clear()
+            await exporter.reload()
 
-    pool = Pool(settings.targets, on_change=changed)
-    server = Server(exposition, pool.statuses, pool.tasks_alive, telemetry_path=telemetry_path)
+    server = Server(
+        exporter.exposition,
+        exporter.pool.statuses,
+        exporter.tasks_alive,
+        telemetry_path=telemetry_path,
+        operations=Operations(
+            probe=exporter.probe,
+            discovery=exporter.discovery,
+            configuration=exporter.configuration,
+            reload=exporter.reload,
+            pause=exporter.pool.pause,
+            resume=exporter.pool.resume,
+            lifecycle=options.lifecycle,
+            external_host=options.external_host,
+        ),
+        background=(exporter.watch, reload_on_signal),
+    )
     try:
         bound = await server.start(addresses)
     except OSError as error:
@@ -95,15 +152,16 @@ async def serve(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, end.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     try:
-        async with pool:
+        async with exporter:
             log.info(
                 "listening",
                 extra={
                     "fields": {
                         "version": __version__,
                         "addresses": ",".join(map(spell_address, bound)),
-                        "targets": len(settings.targets),
+                        "targets": len(exporter.pool.names),
                     }
                 },
             )
@@ -113,7 +171,7 @@ async def serve(
             await server.aclose()
     finally:
         await server.aclose()
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(name)
     return 0
 

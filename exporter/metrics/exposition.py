@@ -34,6 +34,7 @@ class Format(Enum):
     """The text formats, by their media type."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
@@ -49,12 +50,13 @@ class Exposition:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._clock = clock
         self._wall = wall
         self._views: dict[str, TargetView] = {}
         self._statuses: dict[str, TargetStatus] = {}
         self._snapshots: dict[str, Snapshot] = {}
+        self._reload: tuple[bool, float] | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_TargetsCollector(self.rows))
         self._registry.register(_BuildInfo())
@@ -72,7 +74,7 @@ class Exposition:
         view = self._views.get(name)
         if view is None:
             view = self._views[name] = TargetView(
-                self._catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
+                self.catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
             )
         view.update(snapshot, status.info)
 
@@ -81,18 +83,38 @@ class Exposition:
         for kept in (self._views, self._statuses, self._snapshots):
             kept.pop(target, None)
 
-    def render(self, form: Format) -> bytes:
-        """The body of one scrape. Never waits for a gateway."""
-        if form is Format.OPENMETRICS:
-            return bytes(openmetrics.generate_latest(self._registry))  # type: ignore[no-untyped-call]
-        return text_format.generate_latest(self._registry)
+    def use(self, catalogue: Catalogue) -> None:
+        """Read everything by another catalogue from now on; histories begin anew with the next refresh."""
+        self.catalogue = catalogue
+        self._views.clear()
+        self._snapshots.clear()
 
-    def rows(self) -> Iterator[Row]:
-        """Every sample of every target as family, label values and value."""
+    def reloaded(self, *, successful: bool) -> None:
+        """The configuration was read again; a bad one changes nothing but this."""
+        before = self._reload[1] if self._reload is not None else self._wall()
+        self._reload = successful, self._wall() if successful else before
+
+    def render(self, form: Format, target: str | None = None) -> bytes:
+        """The body of one scrape; with `target` of that one alone. Never waits for a gateway."""
+        registry = self._registry
+        if target is not None:
+            registry = CollectorRegistry()
+            registry.register(_TargetsCollector(lambda: self.rows(target)))
+        if form is Format.OPENMETRICS:
+            return bytes(openmetrics.generate_latest(registry))  # type: ignore[no-untyped-call]
+        return text_format.generate_latest(registry)
+
+    def rows(self, target: str | None = None) -> Iterator[Row]:
+        """Every sample of every target, or of one, as family, label values and value."""
+        if target is None and self._reload is not None:
+            yield families.CONFIG_RELOAD_SUCCESSFUL, (), float(self._reload[0])
+            yield families.CONFIG_RELOAD_TIMESTAMP, (), self._reload[1]
         now = self._clock()
         own_labels = tuple(sorted({name for s in self._statuses.values() for name in s.info.labels}))
         info = families.target_info(own_labels)
         for name, status in self._statuses.items():
+            if target not in (None, name):
+                continue
             view, snapshot = self._views.get(name), self._snapshots.get(name)
             yield info, _info_labels(status, view, own_labels), 1.0
             yield from _own_rows(status.info, self._wall())

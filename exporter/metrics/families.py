@@ -19,6 +19,19 @@ def _counter(name: str, text: str, *labels: str) -> Family:
 _STATE = f"From the service state, which only some firmware has; {CACHED}."
 _STATISTICS = f"From the service statistics, which only some firmware has; {CACHED}."
 
+CONFIG_RELOAD_SUCCESSFUL = Family(
+    f"{PREFIX}config_last_reload_successful",
+    "gauge",
+    "1 if the configuration was good when it was read last.",
+    (),
+)
+CONFIG_RELOAD_TIMESTAMP = Family(
+    f"{PREFIX}config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When a good configuration was read last.",
+    (),
+)
+
 ATTEMPTS = _counter(
     "ws_connection_attempts",
     "WebSocket connections begun; successes, failures and one that may be under way.",

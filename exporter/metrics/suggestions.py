@@ -54,7 +54,7 @@ def as_catalogue_file(found: Iterable[Unmapped], known: Catalogue) -> str:
         else:
             name = _name(reading, base, taken)
             taken.add(PREFIX + name)
-            help_text = (reading.label or reading.key).rstrip(".") + "."
+            help_text = printable(reading.label or reading.key).strip().rstrip(".") + "."
             entries += [
                 f"  {name}:  # {said}",
                 f"    help: {_quoted(help_text)}",
@@ -78,13 +78,15 @@ def _name(reading: Unmapped, base: str, taken: Collection[str]) -> str:
     stem = re.sub("[^a-z0-9]+", "_", words.casefold()).strip("_")
     stem = stem if re.match("[a-z]", stem) else f"{reading.kind}_{stem}".strip("_")
     suffix = SUFFIXES.get(base, f"_{base}")
-    for middle in ("", f"_{reading.kind}", *(f"_{letter}" for letter in map(_letters, range(1000)))):
-        name = f"{stem.removesuffix(suffix) if suffix else stem}{middle}{suffix}"
-        if not name[-1].isalpha() or len(name) < 2 or name in _YAML_WORDS:
-            name = f"{name}_value"
-        if is_free(PREFIX + name, taken):
-            return name
-    raise AssertionError("a thousand names are taken")  # pragma: no cover  max_unmapped is met before
+    name = f"{stem.removesuffix(suffix) if suffix else stem}{suffix}"
+    if not name[-1].isalpha() or len(name) < 2 or name in _YAML_WORDS:
+        name = f"{name}_value"
+    before = (
+        "",
+        f"{reading.kind}_",
+        *(f"{reading.kind}_{letters}_" for letters in map(_letters, range(1000))),
+    )
+    return next(prefix + name for prefix in before if is_free(PREFIX + prefix + name, taken))
 
 
 def _letters(number: int) -> str:
@@ -92,5 +94,6 @@ def _letters(number: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text as YAML reads it back, whatever is in it: JSON is YAML."""
-    return json.dumps(printable(text), ensure_ascii=False)
+    """Text as YAML reads it back, whatever is in it: JSON is YAML, but for what cannot be printed."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

@@ -30,9 +30,19 @@ def choose_format(accept: str | None) -> Format:
 def _spoken(entry: _Range) -> Format | None:
     if entry.media_type == "application/openmetrics-text":
         return Format.OPENMETRICS if entry.version in ("", "1.0.0", "0.0.1") else None
+    if entry.media_type == "text/plain" and entry.version == "1.0.0":
+        return Format.TEXT_1
     if entry.media_type in ("text/plain", "text/*", "*/*"):
         return Format.TEXT
     return None
+
+
+def wants_gzip(accept_encoding: str | None) -> bool:
+    """Whether the answer may be packed: gzip, or anything, is wanted more than not at all."""
+    wanted: dict[str, float] = {}
+    for entry in _ranges((accept_encoding or "")[:LONGEST_HEADER]):
+        wanted.setdefault(entry.media_type, entry.quality)
+    return wanted.get("gzip", wanted.get("*", 0.0)) > 0.0
 
 
 def _ranges(header: str) -> Iterator[_Range]:

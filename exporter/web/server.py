@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
-from exporter.web.negotiation import choose_format
+from exporter.web.negotiation import choose_format, wants_gzip
+from exporter.web.operations import Operations, RenderScrape
 from exporter.web.page import CONTENT_SECURITY_POLICY, landing_page
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
+WORTH_PACKING = 1 << 10
+PACKING_LEVEL = 4  # a twentieth of the size; more takes longer and saves little
 BEING_TRIED = (State.STARTING, State.CONNECTING, State.AUTHENTICATING, State.ONLINE)
 
 
@@ -25,7 +30,10 @@ class Address(NamedTuple):
 
 
 class Server:
-    """Serves one `Exposition`. `statuses` and `alive` ask the pool; `clock` is the one they are dated by."""
+    """Serves one `Exposition`. `statuses` and `alive` ask the pool; `clock` is the one they are dated by.
+
+    `background` are endless coroutines that run for as long as the server does.
+    """
 
     def __init__(
         self,
@@ -35,22 +43,37 @@ class Server:
         *,
         telemetry_path: str = "/metrics",
         clock: Callable[[], float] = time.monotonic,
+        operations: Operations | None = None,
+        background: Iterable[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self._exposition = exposition
         self._statuses = statuses
         self._alive = alive
         self._telemetry_path = telemetry_path
         self._clock = clock
+        self._operations = operations
+        self._background = tuple(background)
         self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 
     def make_app(self) -> web.Application:
         app = web.Application()
+        app.cleanup_ctx.append(self._in_background)
         app.router.add_get(self._telemetry_path, self._metrics)
         app.router.add_get("/-/healthy", self._healthy)
         app.router.add_get("/-/ready", self._ready)
         if self._telemetry_path != "/":
             app.router.add_get("/", self._landing)
+        if self._operations is not None:
+            self._operations.add_routes(app, self._scraped)
         return app
+
+    async def _in_background(self, app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work(), name=f"web:{work.__name__}") for work in self._background]
+        yield
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)
 
     async def start(self, addresses: list[Address]) -> list[Address]:
         """Listen. Returns the addresses with their true ports. Raises `OSError` if one is not free."""
@@ -68,10 +91,17 @@ class Server:
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        return await self._scraped(request, self._exposition.render)
+
+    async def _scraped(self, request: web.Request, render: RenderScrape) -> web.Response:
+        """The response to a scrape, in the format and the packing that it asks for."""
         form = choose_format(request.headers.get("Accept"))
-        return web.Response(
-            body=self._exposition.render(form), headers={"Content-Type": form.value, "Vary": "Accept"}
-        )
+        body = render(form)
+        headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
+        if len(body) >= WORTH_PACKING and wants_gzip(request.headers.get("Accept-Encoding")):
+            headers["Content-Encoding"] = "gzip"
+            body = await asyncio.to_thread(gzip.compress, body, PACKING_LEVEL)
+        return web.Response(body=body, headers=headers)
 
     async def _landing(self, request: web.Request) -> web.Response:
         return web.Response(

@@ -132,17 +132,17 @@ class Pool:
             await self._http.close()
             self._http = None
 
+    def let_all_go(self) -> set[asyncio.Task[None]]:
+        """Ask every session to end. Returns the tasks that are on their way out."""
+        for name in list(self._sessions):
+            self.retire(name)
+        return set(self._leaving.values())
+
     async def _end(self, names: Iterable[str]) -> None:
         """End some sessions within three seconds."""
         for name in names:
             self.retire(name)
-        tasks = set(self._leaving.values())
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=CANCEL_SECONDS)
+        await _ended(set(self._leaving.values()))
 
     def pause(self, target: str, seconds: float) -> None:
         """Leave a gateway alone for a while. Raises `KeyError` for a name that is none."""
@@ -185,3 +185,20 @@ class Pool:
     def tasks_alive(self) -> bool:
         """False if a session's task ended on its own, which only a defect could bring about."""
         return not any(task.done() for task in self._tasks.values())
+
+
+async def close_together(*pools: Pool) -> None:
+    """End all sessions of several pools within three seconds."""
+    await _ended({task for pool in pools for task in pool.let_all_go()})
+    for pool in pools:
+        await pool.aclose()
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """Wait for tasks that were asked to end, and cancel those that do not."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)

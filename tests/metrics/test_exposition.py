@@ -106,7 +106,7 @@ class Page:
         )
 
     def families(self, form: Format = Format.TEXT) -> list[Metric]:
-        parse = parse_text if form is Format.TEXT else parse_openmetrics
+        parse = parse_openmetrics if form is Format.OPENMETRICS else parse_text
         return list(parse(self.exposition.render(form).decode()))
 
     def samples(self, form: Format = Format.TEXT) -> Samples:

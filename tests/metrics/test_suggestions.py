@@ -43,7 +43,7 @@ def loaded(text: str, folder: Path) -> catalogue.Catalogue:
         (unmapped(label="3rd phase"), "hybrid_3rd_phase_watts"),
         (unmapped(label="Wärme, gesamt!"), "w_rme_gesamt_watts"),
         (unmapped(label="\u4e2d\u6587"), "hybrid_watts"),
-        (unmapped(label="PV power"), "pv_power_hybrid_watts"),  # pv_power_watts is bundled
+        (unmapped(label="PV power"), "hybrid_pv_power_watts"),  # pv_power_watts is bundled
         (unmapped(label="Heat watts"), "heat_watts"),
     ],
 )

@@ -50,7 +50,7 @@ async def test_metrics_in_both_formats_have_their_content_type(
     url = await serve()
     async with http.get(f"{url}/metrics") as plain:
         assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        assert plain.headers["Vary"] == "Accept"
+        assert plain.headers["Vary"] == "Accept, Accept-Encoding"
         assert 'winet2_up{target="roof"} 1.0' in await plain.text()
     accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
     async with http.get(f"{url}/metrics", headers={"Accept": accept}) as openmetrics:

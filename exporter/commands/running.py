@@ -1,0 +1,198 @@
+"""What runs under `serve` and `demo`: targets, probes and reloads, wired to the web's routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from exporter import config
+from exporter.config import Config, Target
+from exporter.metrics import catalogue
+from exporter.metrics.catalogue import Catalogue
+from exporter.metrics.exposition import Exposition
+from exporter.targets import NotAllowed, TargetFiles, in_shard, probed
+from exporter.web.operations import Overloaded, ProbeRefused, RenderScrape
+from exporter.winet.pool import MOST_CONNECTING, Pool, close_together
+from exporter.winet.probed import Full, Probed
+
+WATCH_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Shard(NamedTuple):
+    """Which part of all targets this process looks after."""
+
+    number: int = 0
+    total: int = 1
+
+
+WHOLE = Shard()
+
+
+class Exporter:
+    """The configuration in force and all that follows from it. `load` reads it anew; it blocks."""
+
+    def __init__(
+        self,
+        settings: Config,
+        known: Catalogue,
+        *,
+        load: Callable[[], Config] | None = None,
+        shard: Shard = WHOLE,
+    ) -> None:
+        self.settings = settings
+        self._load = load
+        self._shard = shard
+        self._files = TargetFiles()
+        self._changing = asyncio.Lock()
+        gate = asyncio.Semaphore(MOST_CONNECTING)
+        self.exposition = Exposition(known)
+        self.pool = Pool(on_change=self._changed, gate=gate)
+        self.probes = Exposition(known)
+        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate)
+        self._probed: Probed | None = None
+        self._follow_probe_settings()
+
+    def _follow_probe_settings(self) -> None:
+        """Take over the limits on probes; without a probe section there are none to be had."""
+        probe = self.settings.probe
+        if probe is None:
+            return
+        if self._probed is None:
+            self._probed = Probed(
+                self.probe_pool,
+                idle_timeout=probe.idle_timeout,
+                most=probe.max_sessions,
+                clock=time.monotonic,
+                on_gone=self.probes.forget,
+            )
+        self._probed.idle_timeout, self._probed.most = probe.idle_timeout, probe.max_sessions
+
+    def _changed(self, target: str) -> None:
+        self.exposition.update(self.pool.status(target), self.pool.snapshot(target))
+
+    def _probe_changed(self, target: str) -> None:
+        if self._probed is not None:
+            self.probes.update(self.probe_pool.status(target), self.probe_pool.snapshot(target))
+            self._probed.changed(target)
+
+    async def __aenter__(self) -> Exporter:
+        await self.pool.start()
+        await self.probe_pool.start()
+        await self._apply(await asyncio.to_thread(self._files.read, self.settings))
+        self.exposition.reloaded(successful=True)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._probed is not None:
+            self._probed.close()
+        await close_together(self.pool, self.probe_pool)
+
+    def _mine(self, targets: tuple[Target, ...]) -> list[Target]:
+        return [target for target in targets if in_shard(target.name, *self._shard)]
+
+    async def _apply(self, of_files: tuple[Target, ...]) -> None:
+        """Live with the targets of the main file and of these others."""
+        for name in await self.pool.apply(self._mine((*self.settings.targets, *of_files))):
+            self.exposition.forget(name)
+
+    async def reload(self) -> str:
+        """Read the configuration anew. Returns what is wrong; "" if nothing, else nothing changed."""
+        async with self._changing:
+            try:
+                if self._load is None:
+                    raise ValueError("there is no configuration file to be read again")
+                settings = await asyncio.to_thread(self._load)
+                files = [Path(file) for file in settings.catalogue_files]
+                known = await asyncio.to_thread(catalogue.load, files)
+            except (config.ConfigError, catalogue.CatalogueError, ValueError) as error:
+                log.error("not reloaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400  no defect
+                self.exposition.reloaded(successful=False)
+                return str(error)
+            self.settings = settings
+            if known != self.exposition.catalogue:
+                self._use(known)
+            self._follow_probe_settings()
+            self._files.forget()
+            await self._apply(await asyncio.to_thread(self._files.read, settings))
+            self.exposition.reloaded(successful=True)
+            log.info("reloaded", extra={"fields": {"targets": len(self.pool.names)}})
+            return ""
+
+    def _use(self, known: Catalogue) -> None:
+        """Read what is at hand by another catalogue."""
+        self.exposition.use(known)
+        self.probes.use(known)
+        for name in self.pool.names:
+            self._changed(name)
+        for name in self.probe_pool.names:
+            self._probe_changed(name)
+
+    async def watch(self) -> None:
+        """Follow the target files until cancelled."""
+        seen: tuple[Target, ...] | None = None
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self.settings.target_files:
+                continue
+            async with self._changing:
+                found = await asyncio.to_thread(self._files.read, self.settings)
+                if found != seen:
+                    seen = found
+                    await self._apply(found)
+
+    def tasks_alive(self) -> bool:
+        """False if a session's task ended on its own, which only a defect could bring about."""
+        return self.pool.tasks_alive() and self.probe_pool.tasks_alive()
+
+    # What the routes ask for -----------------------------------------------------------------------
+
+    async def probe(self, text: str, seconds: float) -> RenderScrape:
+        """How to render the target that a URL names, after it was read if it never was before."""
+        named = text if text in self.pool.names else None
+        try:
+            target = probed(text, self.settings)
+        except NotAllowed as refused:
+            if named is None:
+                raise ProbeRefused(str(refused)) from None
+            return lambda form: self.exposition.render(form, named)
+        if target.name in self.pool.names:
+            return lambda form: self.exposition.render(form, target.name)
+        if self._probed is None or target in self.settings.targets:
+            raise ProbeRefused("another shard looks after it")
+        try:
+            await self._probed.want(target, seconds)
+        except Full as full:
+            raise Overloaded(str(full)) from None
+        return lambda form: self.probes.render(form, target.name)
+
+    def discovery(self) -> list[dict[str, Any]]:
+        """The targets of this shard in Prometheus' http_sd format."""
+        found = []
+        for name, status in self.pool.statuses().items():
+            labels = {f"__meta_winet_label_{key}": value for key, value in status.info.labels.items()}
+            found.append({"targets": [name], "labels": {"__meta_winet_host": status.info.host, **labels}})
+        return found
+
+    def configuration(self) -> str:
+        """The configuration in force as YAML, secrets hidden."""
+        document = self.settings.to_dict(encode_json=False)
+        for hidden in ("settings", "warnings"):
+            document.pop(hidden, None)
+        return yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and mappings as YAML knows them."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
