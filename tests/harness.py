@@ -100,6 +100,10 @@ class Harness:
             self.states.append((target, status.state))
         self.exposition.update(status, self.pool.snapshot(target))
         self.changes += 1
+        self.look()
+
+    def look(self) -> None:
+        """See whether somebody waits for what is so now."""
         for condition, future in tuple(self._waiting):
             if not future.done() and condition():
                 future.set_result(None)

@@ -46,6 +46,8 @@ class Exporter:
         *,
         load: Callable[[], Config] | None = None,
         shard: Shard = WHOLE,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[str], None] = lambda target: None,
     ) -> None:
         self.settings = settings
         self._load = load
@@ -53,10 +55,12 @@ class Exporter:
         self._files = TargetFiles()
         self._changing = asyncio.Lock()
         gate = asyncio.Semaphore(MOST_CONNECTING)
-        self.exposition = Exposition(known)
-        self.pool = Pool(on_change=self._changed, gate=gate)
-        self.probes = Exposition(known)
-        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate)
+        self._clock = clock
+        self._on_change = on_change
+        self.exposition = Exposition(known, clock)
+        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock)
+        self.probes = Exposition(known, clock)
+        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate, clock=clock)
         self._probed: Probed | None = None
         self._follow_probe_settings()
 
@@ -70,13 +74,14 @@ class Exporter:
                 self.probe_pool,
                 idle_timeout=probe.idle_timeout,
                 most=probe.max_sessions,
-                clock=time.monotonic,
+                clock=self._clock,
                 on_gone=self.probes.forget,
             )
         self._probed.idle_timeout, self._probed.most = probe.idle_timeout, probe.max_sessions
 
     def _changed(self, target: str) -> None:
         self.exposition.update(self.pool.status(target), self.pool.snapshot(target))
+        self._on_change(target)
 
     def _probe_changed(self, target: str) -> None:
         if self._probed is not None:

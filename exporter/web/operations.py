@@ -108,15 +108,18 @@ class Operations:
         """Refuse what a foreign page could make a browser send."""
         if not self.lifecycle:
             raise web.HTTPForbidden(text="not allowed: start with --web.enable-lifecycle\n")
-        host = _host_of(request.headers.get("Host", ""))
+        here = _place(f"http://{request.headers.get('Host', '')}")
+        host = here[0]
         if not (host == "localhost" or _is_address(host) or (host and host == self.external_host)):
             raise web.HTTPForbidden(text="foreign Host; give --web.external-url if it is yours\n")
         origin = request.headers.get("Origin")
-        own = (request.headers.get("Host", ""), self.external_host)
-        if origin is not None and _authority(origin) not in own:
+        if origin is not None and not self._is_own(_place(origin), here):
             raise web.HTTPForbidden(text="foreign Origin\n")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise web.HTTPForbidden(text="a request from another site\n")
+
+    def _is_own(self, place: tuple[str, int | None], here: tuple[str, int | None]) -> bool:
+        return place == here or bool(place[0] and place[0] == self.external_host)
 
 
 def scrape_deadline(header: str | None) -> float:
@@ -145,21 +148,15 @@ def _pause_seconds(text: str) -> float:
     return seconds
 
 
-def _host_of(header: str) -> str:
-    """The host of a Host header, without its port and brackets, in lower case; "" if it is none."""
+def _place(url: str) -> tuple[str, int | None]:
+    """Host in lower case and port of a URL, None for the usual ones; ("", None) for what is no URL."""
     try:
-        return (URL(f"http://{header}").host or "").lower()
+        parsed = URL(url)
+        port = parsed.explicit_port
     except ValueError:
-        return ""
-
-
-def _authority(origin: str) -> str:
-    """`host:port` of an Origin as a Host header would spell it."""
-    try:
-        url = URL(origin)
-    except ValueError:
-        return ""
-    return url.authority if url.scheme in ("http", "https") else ""
+        return "", None
+    usual = port in (None, 80, 443) or parsed.scheme not in ("http", "https")
+    return (parsed.host or "").lower(), None if usual else port
 
 
 def _is_address(host: str) -> bool:

@@ -72,7 +72,7 @@ class Pool:
             target,
             self._http,
             gate=self._gate,
-            on_change=self._on_change,
+            on_change=self._changed,
             clock=self._clock,
             wall=self._wall,
             rng=self._rng,
@@ -81,6 +81,11 @@ class Pool:
         self._tasks[target.name] = asyncio.create_task(session.run(delay), name=f"winet:{target.name}")
         self._on_change(target.name)
         return session
+
+    def _changed(self, name: str) -> None:
+        """Pass on what a session tells, unless it is on its way out."""
+        if name in self._sessions:
+            self._on_change(name)
 
     def _first_delay(self, place: int) -> float:
         """The first targets start at once; later ones spread as far as the cap on openings asks for."""

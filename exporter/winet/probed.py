@@ -46,10 +46,10 @@ class Probed:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
-                await self._open(target)
                 waiting = self._waiting.setdefault(name, set())
                 waiting.add(done)
                 try:
+                    await self._open(target)
                     if not self._settled(name):
                         await done
                 finally:
@@ -64,15 +64,13 @@ class Probed:
                 self._arm()
 
     async def _open(self, target: Target) -> None:
-        known = target.name in self._used_at
-        if not known and len(self._used_at) >= self.most:
+        if target.name not in self._used_at and len(self._used_at) >= self.most:
             idle = [name for name in self._used_at if name not in self._waiting]
             if not idle:
                 raise Full(f"{self.most} probed gateways are in use")
             self._close(min(idle, key=self._used_at.__getitem__))
         self._used_at[target.name] = self._clock()
-        if not known:
-            await self._pool.add(target)
+        await self._pool.add(target)
 
     def changed(self, name: str) -> None:
         """Something about a target is new: whoever waits for it may go on."""
@@ -102,7 +100,8 @@ class Probed:
 
     def _close(self, name: str) -> None:
         del self._used_at[name]
-        self._pool.retire(name)
+        if name in self._pool.names:
+            self._pool.retire(name)
         self._on_gone(name)
 
     def close(self) -> None:
