@@ -91,7 +91,7 @@ def _listen_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
     )  # fmt: skip
 
 
-def _read_flags(parser: argparse.ArgumentParser) -> None:
+def _target_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "host", metavar="HOST", help="name or address of a gateway, or a target of --config.file"
     )
@@ -108,6 +108,10 @@ def _read_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fingerprint", action="append", metavar="SHA256", help="pin this certificate, repeatable"
     )
+
+
+def _read_flags(parser: argparse.ArgumentParser) -> None:
+    _target_flags(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--unmapped", action="store_true", help="print the keys without an entry in the "
                         "catalogue, with the gateway's own labels, as a draft of an own one")  # fmt: skip

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exporter import config, config_values, logs
+from exporter import config, logs
+from exporter.commands.target_flags import find_target, warn_of_login
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
 from exporter.metrics.suggestions import Unmapped, as_catalogue_file
@@ -33,15 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter read: {error}", file=sys.stderr)
         return 2
-    if target.credentials is not None:
-        print(
-            f"Logging in at {arguments.host}; whoever else is logged in there is thrown out.", file=sys.stderr
-        )
-    else:
-        print(
-            f"Reading {arguments.host}; if it asks for a login, whoever else is logged in is thrown out.",
-            file=sys.stderr,
-        )
+    warn_of_login(target, arguments.host)
     snapshot, status, labels = asyncio.run(read_once(target, with_labels=arguments.unmapped))
     if snapshot is None:
         print(f"winet-exporter read: {status.error}", file=sys.stderr)
@@ -86,50 +77,6 @@ def unmapped(report: DeviceReport, known: Catalogue, labels: Mapping[str, str]) 
             yield Unmapped(
                 device.identity, kind, service, printable(key), printable(value), printable(unit), label
             )
-
-
-def find_target(arguments: argparse.Namespace) -> tuple[config.Target, tuple[str, ...]]:
-    """The target that the flags describe, or the configured one of that name or host; its catalogue files."""
-    if arguments.config_file is not None:
-        flags = ("username", "password_file", "transport", "verify", "fingerprint")
-        given = [f"--{flag.replace('_', '-')}" for flag in flags if getattr(arguments, flag) is not None]
-        if given:
-            raise ValueError(f"{', '.join(given)} and --config.file exclude each other: the file says it all")
-        settings = config.load(Path(arguments.config_file))
-        for target in settings.targets:
-            if arguments.host in (target.name, target.host):
-                return target, settings.catalogue_files
-        raise ValueError(f"{arguments.config_file} has no target named {arguments.host!r}")
-    raw: dict[str, Any] = {"host": arguments.host}
-    for key in ("transport", "verify"):
-        if getattr(arguments, key) is not None:
-            raw[key] = getattr(arguments, key)
-    if arguments.fingerprint:
-        raw["fingerprints"] = [config_values.fingerprint(text) for text in arguments.fingerprint]
-    # JSON is YAML: the flags go through the same strict check as a file
-    target = config.parse(json.dumps({"targets": [raw]}), source="command line", folder=Path.cwd()).targets[0]
-    return replace(target, credentials=_account(arguments)), ()
-
-
-def _account(arguments: argparse.Namespace) -> config.Credentials | None:
-    if arguments.username is None:
-        arguments.username = os.environ.get("WINET_USERNAME") or None
-    if arguments.username is None:
-        if arguments.password_file is not None:
-            raise ValueError("--password-file needs --username")
-        return None
-    if arguments.password_file is not None:
-        account = config.Credentials(username=arguments.username, password_file=arguments.password_file)
-        account.read_password()
-        return account
-    password = os.environ.get("WINET_PASSWORD")
-    if password is None and sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {arguments.username}: ")
-    if not password:
-        raise ValueError(
-            "--username needs a password: --password-file, WINET_PASSWORD, or a terminal to ask on"
-        )
-    return config.Credentials(username=arguments.username, password=config.Secret(password))
 
 
 async def read_once(
