@@ -18,6 +18,9 @@ COMMANDS = {
     "demo": "run the exporter with a simulated plant: no hardware, no configuration",
     "check-config": "name every mistake in a configuration file",
     "read": "read every device of one gateway once and print it",
+    "doctor": "take every step towards a gateway's readings and explain the one that fails",
+    "discover": "search a network for gateways and print them as configuration",
+    "fingerprint": "print the SHA-256 of a gateway's certificate as the line that pins it",
     "simulate": "run a simulated gateway",
     "healthcheck": "ask a running exporter whether it is alive",
 }
@@ -46,12 +49,17 @@ def make_parser() -> argparse.ArgumentParser:
     _demo_flags(subparsers["demo"])
     subparsers["check-config"].add_argument("file", metavar="FILE")
     _read_flags(subparsers["read"])
+    _target_flags(subparsers["doctor"])
+    _json_flag(subparsers["doctor"], "print the steps as JSON")
+    _discover_flags(subparsers["discover"])
+    _fingerprint_flags(subparsers["fingerprint"])
     _simulate_flags(subparsers["simulate"])
     subparsers["healthcheck"].add_argument(
         "url", metavar="URL", nargs="?", default=f"http://127.0.0.1:{DEFAULT_PORT}/-/healthy"
     )
-    for name in ("serve", "demo", "read", "simulate"):
-        _log_flags(subparsers[name], {"read": "error", "simulate": "warn"}.get(name, "info"))
+    levels = {"serve": "info", "demo": "info", "simulate": "warn"}
+    for name in ("serve", "demo", "read", "doctor", "discover", "fingerprint", "simulate"):
+        _log_flags(subparsers[name], levels.get(name, "error"))
     return parser
 
 
@@ -115,6 +123,39 @@ def _read_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--unmapped", action="store_true", help="print the keys without an entry in the "
                         "catalogue, with the gateway's own labels, as a draft of an own one")  # fmt: skip
+
+
+def _json_flag(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _discover_flags(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Search a private network for gateways. Each is asked for a WebSocket and a `connect`, without a "
+        "login; no password is ever sent. Stop the exporter first: a gateway bears one client well."
+    )
+    parser.add_argument(
+        "network", metavar="CIDR", help="such as 192.168.1.0/24: private, and at most a /20 (IPv6: /116)"
+    )
+    parser.add_argument(
+        "--port", type=int, action="append", default=[], metavar="N",
+        help="look at this port too, repeatable (443 and 8082 always are)",
+    )  # fmt: skip
+    _json_flag(parser, "print JSON instead of YAML")
+
+
+def _fingerprint_flags(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Print the SHA-256 of a gateway's certificate as the line of the configuration that pins it. "
+        "All gateways are said to share one certificate: a pin proves a WiNet, not yours."
+    )
+    parser.add_argument(
+        "host", metavar="HOST", help="name or address of a gateway, or a target of --config.file"
+    )
+    parser.add_argument(
+        "--config.file", dest="config_file", metavar="FILE", help="take HOST from this configuration"
+    )
+    _json_flag(parser, "print JSON instead of a line of YAML")
 
 
 def _simulate_flags(parser: argparse.ArgumentParser) -> None:

@@ -138,10 +138,12 @@ def test_imports_when_they_are_made_by_name_then_only_in_the_command_line():
 
 
 def test_tasks_when_they_are_made_then_only_by_the_pool_and_the_server():
-    """Whoever makes a task has to hold, cancel and await it."""
-    makers = {"create_task", "ensure_future", "TaskGroup", "run_coroutine_threadsafe"}
+    """Whoever makes a task has to hold, cancel and await it; `discover` asks many addresses at once, in a
+    group that ends with it."""
+    makers = {"create_task", "ensure_future", "TaskGroup", "gather", "run_coroutine_threadsafe"}
     found = [module for module, calls in CALLS.items() if calls & makers]
     assert sorted(module for module in found if not within(module, "exporter.simulator")) == [
+        "exporter.commands.discover",
         "exporter.web.server",  # its cleanup context: what runs for as long as the server does
         "exporter.winet.pool",
     ]

@@ -29,11 +29,7 @@ def find_target(arguments: argparse.Namespace) -> tuple[config.Target, tuple[str
         given = [f"--{flag.replace('_', '-')}" for flag in FLAGS if getattr(arguments, flag) is not None]
         if given:
             raise ValueError(f"{', '.join(given)} and --config.file exclude each other: the file says it all")
-        settings = config.load(Path(arguments.config_file))
-        for target in settings.targets:
-            if arguments.host in (target.name, target.host):
-                return target, settings.catalogue_files
-        raise ValueError(f"{arguments.config_file} has no target named {arguments.host!r}")
+        return find_in_file(arguments)
     raw: dict[str, Any] = {"host": arguments.host}
     for key in ("transport", "verify"):
         if getattr(arguments, key) is not None:
@@ -41,6 +37,15 @@ def find_target(arguments: argparse.Namespace) -> tuple[config.Target, tuple[str
     if arguments.fingerprint:
         raw["fingerprints"] = [config_values.fingerprint(text) for text in arguments.fingerprint]
     return replace(described(raw), credentials=_account(arguments)), ()
+
+
+def find_in_file(arguments: argparse.Namespace) -> tuple[config.Target, tuple[str, ...]]:
+    """The configured target of that name or host, and the file's own catalogue files."""
+    settings = config.load(Path(arguments.config_file))
+    for target in settings.targets:
+        if arguments.host in (target.name, target.host):
+            return target, settings.catalogue_files
+    raise ValueError(f"{arguments.config_file} has no target named {arguments.host!r}")
 
 
 def described(raw: dict[str, Any]) -> config.Target:

@@ -98,3 +98,13 @@ def expiry(certificate: Certificate) -> float | None:
         return x509.load_der_x509_certificate(certificate.der).not_valid_after_utc.timestamp()
     except ValueError:
         return None
+
+
+def subject(certificate: Certificate) -> str:
+    """Whom the certificate names, such as `CN=Sungrow,O=…`; "" if it cannot be read. Blocks like `expiry`."""
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(certificate.der).subject.rfc4514_string()
+    except ValueError:
+        return ""
