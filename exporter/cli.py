@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "take every step towards a gateway's readings and explain the one that fails",
     "discover": "search a network for gateways and print them as configuration",
     "fingerprint": "print the SHA-256 of a gateway's certificate as the line that pins it",
+    "capture": "record one session with a gateway, scrubbed, to show an unknown device",
     "simulate": "run a simulated gateway",
     "healthcheck": "ask a running exporter whether it is alive",
 }
@@ -53,12 +54,13 @@ def make_parser() -> argparse.ArgumentParser:
     _json_flag(subparsers["doctor"], "print the steps as JSON")
     _discover_flags(subparsers["discover"])
     _fingerprint_flags(subparsers["fingerprint"])
+    _capture_flags(subparsers["capture"])
     _simulate_flags(subparsers["simulate"])
     subparsers["healthcheck"].add_argument(
         "url", metavar="URL", nargs="?", default=f"http://127.0.0.1:{DEFAULT_PORT}/-/healthy"
     )
     levels = {"serve": "info", "demo": "info", "simulate": "warn"}
-    for name in ("serve", "demo", "read", "doctor", "discover", "fingerprint", "simulate"):
+    for name in ("serve", "demo", "read", "doctor", "discover", "fingerprint", "capture", "simulate"):
         _log_flags(subparsers[name], levels.get(name, "error"))
     return parser
 
@@ -156,6 +158,17 @@ def _fingerprint_flags(parser: argparse.ArgumentParser) -> None:
         "--config.file", dest="config_file", metavar="FILE", help="take HOST from this configuration"
     )
     _json_flag(parser, "print JSON instead of a line of YAML")
+
+
+def _capture_flags(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Record one session with a gateway: every service of every device once. Only what is known to be "
+        "harmless is written as it is (keys, numbers with units, models, versions); all else is replaced by "
+        "made-up words. Play it with: winet-exporter simulate --replay FILE."
+    )
+    _target_flags(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="where to write the recording")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE if it is there")
 
 
 def _simulate_flags(parser: argparse.ArgumentParser) -> None:
