@@ -175,6 +175,7 @@ def _simulate_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", metavar="P", default="SH5.0RS", help="a plant's recording (default: %(default)s)"
     )
+    parser.add_argument("--replay", metavar="FILE", help="answer from a recording of `capture` instead")
     parser.add_argument("--list-profiles", action="store_true", help="name the profiles and end")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(

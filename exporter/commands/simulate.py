@@ -7,9 +7,10 @@ import asyncio
 import signal
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from exporter import logs
-from exporter.simulator import SimulatedGateway, accelerated, load_profile, profile_names
+from exporter.simulator import SimulatedGateway, accelerated, load_profile, load_recording, profile_names
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,14 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
         if not 0 <= arguments.port <= 65535:
             raise ValueError("--port must be from 0 to 65535")
         gateway = SimulatedGateway(
-            load_profile(arguments.profile),
+            load_recording(Path(arguments.replay)) if arguments.replay else load_profile(arguments.profile),
             host=arguments.host,
             port=arguments.port,
             tls=arguments.tls,
             now=accelerated(datetime.now().astimezone(), arguments.speed),
             faults=arguments.fault,
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"winet-exporter simulate: {error}", file=sys.stderr)
         return 2
     return asyncio.run(simulate(gateway))

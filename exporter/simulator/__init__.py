@@ -10,6 +10,7 @@ from exporter.simulator.gateway import SimulatedGateway
 from exporter.simulator.journal import Counts, Event
 from exporter.simulator.plant import Plant, accelerated
 from exporter.simulator.profile import Profile, load_profile, profile_names
+from exporter.simulator.replay import load_recording
 
 __all__ = [
     "KINDS",
@@ -21,6 +22,7 @@ __all__ = [
     "SimulatedGateway",
     "accelerated",
     "load_profile",
+    "load_recording",
     "parse_fault",
     "prepare_certificates",
     "profile_names",

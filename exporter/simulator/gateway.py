@@ -24,6 +24,7 @@ from exporter.simulator.listener import Line, Listener
 from exporter.simulator.pages import page
 from exporter.simulator.plant import Now, Plant
 from exporter.simulator.profile import Profile, load_profile
+from exporter.simulator.replay import ReplayAnswerer
 from exporter.simulator.replies import Answerer
 
 WEBSOCKET_PATH = "/ws/home/overview"
@@ -73,7 +74,8 @@ class SimulatedGateway:
             uuid_tokens=self.profile.uuid_tokens,
             clock=lambda: asyncio.get_running_loop().time(),
         )
-        self._answerer = Answerer(
+        answers = Answerer if self.profile.recorded is None else ReplayAnswerer
+        self._answerer = answers(
             self.profile, self.plant, self._sessions, self._faults, self.counts, now, self._take_over
         )
 

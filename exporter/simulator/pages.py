@@ -40,12 +40,13 @@ Afterwards = Callable[[], None]
 """To be done when the response is on its way: who makes the gateway vanish still gets an answer."""
 
 
-def page(request: Request, gateway: Switches, about: Callable[[], str]) -> tuple[Response, Afterwards]:
+def page(request: Request, gateway: Switches, about: Callable[[], str | None]) -> tuple[Response, Afterwards]:
     """Answer a request for anything but the WebSocket. No page asks for a login (seen in captures)."""
     match request.method, request.path:
         case "GET", "/about/list":
-            return Response(HTTPStatus.OK, about().encode(), _JSON), _nothing
-        case "GET", path if path.startswith("/i18n/") and path.endswith(".properties"):
+            if (text := about()) is not None:
+                return Response(HTTPStatus.OK, text.encode(), _JSON), _nothing
+        case "GET", path if path.startswith("/i18n/") and path.endswith(".properties") and _labels(gateway):
             return _properties(path.removeprefix("/i18n/")), _nothing
         case "GET", "/simulator":
             return _status(gateway, gateway.faults), _nothing
@@ -58,6 +59,11 @@ def page(request: Request, gateway: Switches, about: Callable[[], str]) -> tuple
 
 def _nothing() -> None:
     return
+
+
+def _labels(gateway: Switches) -> bool:
+    recorded = gateway.profile.recorded
+    return recorded is None or recorded.labels
 
 
 def _properties(name: str) -> Response:

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.simulator.day import Battery, Charger, Mppt
 from exporter.simulator.plant import PlantSpec
-from exporter.simulator.printing import Json
+from exporter.simulator.printing import Document, Json
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -80,6 +80,17 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a recorded gateway said."""
+
+    answers: Mapping[tuple[str, str], Document]
+    """By service and dev_id, the latter empty where none was asked for."""
+    about: "Document | None"
+    labels: bool
+    """Whether it had a file of labels."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """All that one gateway is and says."""
 
@@ -103,6 +114,8 @@ class Profile:
     statistics: Mapping[str, str]
     """Rated and adjustable powers as printed, by field."""
     plant: PlantSpec
+    recorded: Recorded | None = None
+    """Where the answers come from a recording; the plant has no say then."""
 
 
 def profile_names() -> tuple[str, ...]:

@@ -95,8 +95,8 @@ class Answerer:
         """What another service would have answered."""
         return self._plant_service(Question("local" if question.service == "state" else "state"))
 
-    def about(self) -> str:
-        """The body of `GET /about/list`: the dongle's serial number and versions."""
+    def about(self) -> str | None:
+        """The body of `GET /about/list`, serial number and versions; None without such a page."""
         about: list[Json] = list(self._profile.about)
         return pretty({"result_code": 1, "result_msg": "success", "result_data": {"list": about}})
 
@@ -105,7 +105,7 @@ class Answerer:
             if self._take(name, question):
                 return _refusal(code, message)
         if self._take("login-timeout", question):
-            return _success(question.service, {}, message="login timeout")
+            return success(question.service, {}, message="login timeout")
         if fault := self._take("code", question):
             document: dict[str, Json] = {"result_code": int(fault.number("code"))}
             if fault.word("msg"):
@@ -128,7 +128,7 @@ class Answerer:
         match question.service:
             case "connect":
                 fields = _with_flag(self._profile.connect, forced)
-                return _success("connect", {"token": self._accounts.connect(connection), **fields})
+                return success("connect", {"token": self._accounts.connect(connection), **fields})
             case "login":
                 return self._login(question, connection, forced)
             case "ping":
@@ -160,12 +160,12 @@ class Answerer:
         for rival in sorted(rivals):
             self._taken_over(rival)
         fields = _with_flag(self._profile.login, forced)
-        return _success("login", {"token": token, "passwd": question.password, **fields})
+        return success("login", {"token": token, "passwd": question.password, **fields})
 
     def _device_service(self, question: Question) -> Reply:
         device = next((device for device in self._profile.devices if device.dev_id == question.dev_id), None)
         if device is None or self._take("device-vanishes", question):
-            return _refusal(*_REFUSALS["read-failed"])
+            return read_failed()
         moment = self._now()
         values, texts = self._plant.values(moment), self._plant.texts(moment)
         alter = self._alteration(question)
@@ -175,8 +175,8 @@ class Answerer:
 
         entries = _entries(device, question.service, show)
         if entries is None:
-            return _refusal(*_REFUSALS["refused-service"])
-        return _listing(question.service, entries)
+            return refused_service()
+        return listing(question.service, entries)
 
     def _alteration(self, question: Question) -> Callable[[Value, str], str]:
         """What faults do to each printed value."""
@@ -187,7 +187,7 @@ class Answerer:
 
         def alter(value: Value, text: str) -> str:
             if zeros:
-                return _nought(text)
+                return nought(text)
             if step and (value.quantity or "").endswith("_total"):
                 return f"{float(text) + step * value.scale:.{value.decimals}f}"
             return text
@@ -198,28 +198,28 @@ class Answerer:
         moment = self._now()
         match question.service:
             case "devicelist":
-                return _listing("devicelist", self._listed())
+                return listing("devicelist", self._listed())
             case "local":
                 texts = self._plant.texts(moment)
                 points = [_point(point, point.value.print({}, texts)) for point in self._profile.local]
-                return _success("local", {"list": points, "count": self._profile.local_count})
+                return success("local", {"list": points, "count": self._profile.local_count})
             case "state":
                 raised = {"total_fault": "1"} if self._take("device-fault", question) else {}
-                return _success("state", {**self._profile.state, **raised})
+                return success("state", {**self._profile.state, **raised})
             case "statistics":
-                return _listing("statistics", self._statistics(moment))
+                return listing("statistics", self._statistics(moment))
             case "runtime":
                 rows = self._runtime(moment)
                 # The only list whose count comes first (seen in captures).
                 counts = {"connect_count": len(rows), "off_count": 0}
-                return _success("runtime", {"count": len(rows), "list": rows, **counts})
+                return success("runtime", {"count": len(rows), "list": rows, **counts})
             case "fault":
-                return _listing("fault", self._fault_rows(question))
+                return listing("fault", self._fault_rows(question))
             case "logout":
                 self._accounts.logout(question.token)
-                return _success("logout", {})
+                return success("logout", {})
         # Assumed: what a gateway says to a service that it does not have is not known.
-        return _refusal(*_REFUSALS["refused-service"])
+        return refused_service()
 
     def _listed(self) -> list[Json]:
         shown = self._profile.devices
@@ -230,11 +230,7 @@ class Answerer:
     def _fault_rows(self, question: Question) -> list[Json]:
         """A healthy plant's list is empty (reported). The fields of a row are not known: assumed."""
         fault = self._take("device-fault", question)
-        if fault is None:
-            return []
-        code, name = str(fault.word("code")), "I18N_CONFIG_KEY_796"
-        odd = {"kind": name, "number": code}
-        return [odd if fault.number("odd") else {"fault_code": code, "fault_name": name, "time": "--"}]
+        return [] if fault is None else fault_rows(fault)
 
     def _statistics(self, moment: datetime) -> list[Json]:
         """Plant totals and numbers of devices: two unlike objects in one list (seen in captures)."""
@@ -278,12 +274,31 @@ def notice(code: int, message: str) -> str:
     return pretty(document | {"result_data": {"service": "notice"}})
 
 
-def _success(service: str, data: Mapping[str, Json], message: str = "success") -> Reply:
+def fault_rows(fault: Fault) -> list[Json]:
+    """The one row that the fault `device-fault` makes."""
+    code, name = str(fault.word("code")), "I18N_CONFIG_KEY_796"
+    odd = {"kind": name, "number": code}
+    return [odd if fault.number("odd") else {"fault_code": code, "fault_name": name, "time": "--"}]
+
+
+def read_failed() -> Reply:
+    """The device could not be read just now."""
+    return _refusal(*_REFUSALS["read-failed"])
+
+
+def refused_service() -> Reply:
+    """Not applicable to this device."""
+    return _refusal(*_REFUSALS["refused-service"])
+
+
+def success(service: str, data: Mapping[str, Json], message: str = "success") -> Reply:
+    """A good answer."""
     return Reply({"result_code": 1, "result_msg": message, "result_data": {"service": service, **data}})
 
 
-def _listing(service: str, entries: list[Json]) -> Reply:
-    return _success(service, {"list": entries, "count": len(entries)})
+def listing(service: str, entries: list[Json]) -> Reply:
+    """A good answer that is a list, with its length behind it."""
+    return success(service, {"list": entries, "count": len(entries)})
 
 
 def _refusal(code: int, message: str) -> Reply:
@@ -326,7 +341,7 @@ def _input(entry: Input, show: Callable[[Value], str]) -> Json:
     }
 
 
-def _nought(text: str) -> str:
+def nought(text: str) -> str:
     """0 with as many decimals as the text has; the text itself if it is no number."""
     try:
         float(text)

@@ -48,7 +48,8 @@ LARGEST_CODES = {
     "inv_type": 999, "init_status": 999, "phys_addr": 999, "logc_addr": 999, "dev_state": 65535,
     "count": 9999, "connect_count": 999, "off_count": 999, "online_num": 999, "offline_num": 999,
     "total_fault": 999, "total_alarm": 999, "dev_opt_total_fault": 999, "dev_opt_total_alarm": 999,
-    "wireless_cmd": 255, "wifi_cmd": 255, "fault_code": 9999, "faultCode": 9999, "error_code": 9999, "code": 9999,
+    "wireless_cmd": 255, "wifi_cmd": 255, "fault_code": 9999, "faultCode": 9999, "error_code": 9999,
+    "code": 9999,
 }  # fmt: skip
 LARGEST_NUMBER = 99
 
