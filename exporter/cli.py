@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exporter import DEFAULT_PORT, __version__
 from exporter.logs import LEVELS
@@ -32,6 +32,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
+class _PrintCompletion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
+        importlib.import_module("exporter.commands.completion").print_script(parser, rest[1])
+        parser.exit(DONE)
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="winet-exporter",
@@ -41,6 +47,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"winet-exporter, version {__version__} (Python {_python()})"
     )
+    parser.add_argument(
+        "--print-completion", action=_PrintCompletion, choices=("bash", "zsh"), metavar="SHELL",
+        help="print a script that completes commands and flags in bash or zsh",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     subparsers = {
         name: commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
@@ -205,7 +215,8 @@ def _python() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 done, 1 the thing asked about is bad, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
+    alone = ("-h", "--help", "--version", "--print-completion")
+    if not words or (words[0] not in COMMANDS and words[0].partition("=")[0] not in alone):
         if words and not words[0].startswith("-"):
             make_parser().error(f"there is no command {words[0]!r}; commands: {', '.join(COMMANDS)}")
         words.insert(0, "serve")

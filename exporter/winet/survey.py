@@ -229,5 +229,5 @@ class Survey:
     def _tell_unknown_fault(self, detail: str) -> None:
         if Reason.INVALID_READING not in self._told:
             self._told.add(Reason.INVALID_READING)
-            advice = "please report it with a capture of this message: it is the first one seen"
+            advice = "please report it with a recording by 'winet-exporter capture': it is the first one seen"
             self._log.warning(detail, extra={"service": FAULT, "advice": advice})
