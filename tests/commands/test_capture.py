@@ -1,6 +1,8 @@
 """`capture` and `simulate --replay`: what a gateway said, shown and played without what is private."""
 
+import asyncio
 import json
+import signal
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -107,6 +109,39 @@ async def test_capture_without_pages_says_what_came_instead(harness: Harness) ->
     recording = await take(harness, gateway, http_port=gone.port)
     assert list(recording.document["pages"].values()) == [{"failure": "unreachable"}] * 2
     assert recording.answered == 14
+
+
+async def test_capture_of_a_page_that_is_no_json_keeps_nothing_of_it(harness: Harness) -> None:
+    """Another server's page could hold anything."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n<html>secret</html>\n\n")
+        writer.close()
+
+    gateway = await harness.gateway(OLD)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    recording = await take(harness, gateway, http_port=server.sockets[0].getsockname()[1])
+    server.close()
+    await server.wait_closed()
+    assert recording.document["pages"] == {
+        "/about/list": {"status": 200, "failure": "garbled"},
+        "/i18n/en_US.properties": {"status": 200, "lines": 2},
+    }
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("words", [["doctor"], ["capture", "-o", "FILE"], ["read"]])
+async def test_ctrl_c_ends_a_command_that_waits_for_a_gateway(words: list[str], tmp_path: Path) -> None:
+    """Exit code 130, the gateway is left, no traceback, no file."""
+    words = [word.replace("FILE", str(tmp_path / "x.json")) for word in words]
+    async with SimulatedGateway(OLD, faults=["silence:service=real"]) as gateway:
+        async with running(*words, f"127.0.0.1:{gateway.port}", "--transport=ws") as command:
+            await gateway.until(lambda: any(event.service == "real" for event in gateway.log))
+            assert await command.end(signal.SIGINT) == 130
+        await gateway.until(lambda: gateway.counts.sockets_open == 0)
+    assert "Traceback" not in command.log
+    assert left(tmp_path) == []
 
 
 async def test_capture_of_a_device_list_that_is_refused_has_no_devices(harness: Harness) -> None:

@@ -58,6 +58,13 @@ async def test_healthy_gateway_passes_every_step(harness: Harness) -> None:
     assert received(gateway)[-1].service == "logout"
 
 
+async def test_log_out_that_fails_spoils_nothing(harness: Harness) -> None:
+    """All that was wanted has been read by then."""
+    gateway = await harness.gateway(OLD, faults=["drop:service=logout"])
+    steps = await examine(harness, harness.target(gateway))
+    assert (steps[-1].name, steps[-1].ok) == ("readings", True)
+
+
 async def test_old_gateway_needs_neither_tls_nor_login(harness: Harness) -> None:
     """What was not needed is neither passed nor failed."""
     gateway = await harness.gateway(OLD)
