@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter import config, logs
+from exporter.commands import terminal
 from exporter.commands.target_flags import find_target, warn_of_login
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
@@ -39,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         if status.advice:
             print(f"  {status.advice}", file=sys.stderr)
         return 1
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ℃ shows the rest
+    terminal.never_fail_to_print()
     if arguments.unmapped:
         tell_unmapped([entry for report in snapshot.devices for entry in unmapped(report, known, labels)],
                       known, as_json=arguments.json)  # fmt: skip
