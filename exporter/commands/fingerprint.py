@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from exporter import config, config_check, logs
+from exporter import config, config_target, logs
 from exporter.commands.target_flags import described, find_in_file
 from exporter.telemetry import printable
 from exporter.winet import errors, tls
@@ -53,7 +53,7 @@ def find(arguments: argparse.Namespace) -> config.Target:
         target, _ = find_in_file(arguments)
     else:
         target = described({"host": arguments.host})
-    port = None if target.port in config_check.PLAIN_PORTS else target.port
+    port = None if target.port in config_target.PLAIN_PORTS else target.port
     return replace(
         target, port=port, credentials=None, transport="wss", verify="bypass", fingerprints=(), ca_file=None
     )

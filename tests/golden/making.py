@@ -170,7 +170,7 @@ def made(name: str) -> dict[Format, str]:
     """What `/metrics` says of the gateway now, in both formats, without what the exporter says of itself."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         exposition = runner.run(refreshed(name))
-    return {form: _ours(exposition.render(form).decode()) for form in Format}
+    return {form: _ours(exposition.render(form).decode()) for form in SUFFIXES}
 
 
 def path_of(name: str, form: Format) -> Path:

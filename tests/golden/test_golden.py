@@ -51,7 +51,7 @@ def readings(name: str) -> dict[str, float]:
 # The committed files ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", SUFFIXES)
 @pytest.mark.parametrize("name", names())
 def test_golden_when_made_again_then_not_a_letter_differs(name: str, form: Format) -> None:
     """The whole exposition is as committed; `python -m tests.golden` writes it anew."""
@@ -66,7 +66,7 @@ def test_golden_when_made_again_then_not_a_letter_differs(name: str, form: Forma
 def test_golden_when_a_gateway_is_no_more_then_neither_are_its_files() -> None:
     """Each committed exposition has a gateway behind it."""
     files = {path.name for suffix in SUFFIXES.values() for path in FOLDER.glob(f"*{suffix}")}
-    assert files == {path_of(name, form).name for name in names() for form in Format}
+    assert files == {path_of(name, form).name for name in names() for form in SUFFIXES}
 
 
 @pytest.mark.parametrize("name", names())
