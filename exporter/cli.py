@@ -85,6 +85,8 @@ def _serve_flags(parser: argparse.ArgumentParser) -> None:
                         help="how browsers reach the exporter, if not by its address")  # fmt: skip
     parser.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true",
                         help="allow POST to /-/reload, /-/pause and /-/resume")  # fmt: skip
+    parser.add_argument("--storage.path", dest="storage_path", metavar="DIR",
+                        help="keep refused logins and seen TLS over restarts (default: off)")  # fmt: skip
     parser.add_argument("--shard", type=int, default=0, metavar="N",
                         help="which part of the targets to look after (default: %(default)d)")  # fmt: skip
     parser.add_argument("--total-shards", type=int, default=1, metavar="N",

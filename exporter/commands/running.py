@@ -18,6 +18,7 @@ from exporter.metrics.catalogue import Catalogue
 from exporter.metrics.exposition import Exposition
 from exporter.targets import NotAllowed, TargetFiles, in_shard, probed
 from exporter.web.operations import Overloaded, ProbeRefused, RenderScrape
+from exporter.winet.memory import Memory
 from exporter.winet.pool import MOST_CONNECTING, Pool, close_together
 from exporter.winet.probed import Full, Probed
 
@@ -46,6 +47,7 @@ class Exporter:
         *,
         load: Callable[[], Config] | None = None,
         shard: Shard = WHOLE,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str], None] = lambda target: None,
     ) -> None:
@@ -58,9 +60,10 @@ class Exporter:
         self._clock = clock
         self._on_change = on_change
         self.exposition = Exposition(known, clock)
-        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock)
+        memory = memory or Memory()
+        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock, memory=memory)
         self.probes = Exposition(known, clock)
-        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate, clock=clock)
+        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate, clock=clock, memory=memory)
         self._probed: Probed | None = None
         self._follow_probe_settings()
 

@@ -19,6 +19,7 @@ from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
 from exporter.web.operations import Operations
 from exporter.web.server import Address, Server
+from exporter.winet.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Options(NamedTuple):
     lifecycle: bool = False
     external_host: str = ""
     shard: Shard = Shard()
+    storage: Path | None = None
 
 
 DEFAULT_OPTIONS = Options()
@@ -87,7 +89,8 @@ def parse_options(arguments: argparse.Namespace) -> Options:
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("--web.external-url must be a URL such as https://solar.example.org/")
         host = url.hostname
-    return Options(arguments.lifecycle, host, Shard(arguments.shard, arguments.total_shards))
+    storage = Path(arguments.storage_path) if arguments.storage_path else None
+    return Options(arguments.lifecycle, host, Shard(arguments.shard, arguments.total_shards), storage)
 
 
 def parse_address(text: str) -> Address:
@@ -118,7 +121,12 @@ async def serve(
 ) -> int:
     """Run until SIGTERM or SIGINT, or until `end` is set. Returns the exit code."""
     end = end or asyncio.Event()
-    exporter = Exporter(settings, known, load=load, shard=options.shard)
+    try:
+        memory = await asyncio.to_thread(Memory.load, options.storage) if options.storage else None
+    except OSError as error:
+        print(f"winet-exporter: --storage.path: {error}", file=sys.stderr)
+        return 1
+    exporter = Exporter(settings, known, load=load, shard=options.shard, memory=memory)
     hang_up = asyncio.Event()
 
     async def reload_on_signal() -> None:

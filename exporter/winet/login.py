@@ -10,7 +10,7 @@ import asyncio
 
 from exporter.config import Credentials, Secret, Target
 from exporter.logs import TargetLog
-from exporter.winet import errors, messages
+from exporter.winet import errors, memory, messages
 from exporter.winet.connection import Connection
 from exporter.winet.cycle import Cycle
 
@@ -101,6 +101,15 @@ class Login:
             return Secret(self._configured.read_password()) != self._refused
         except ValueError:
             return False
+
+    def digest(self, salt: str) -> str:
+        """What tells the account that would be used from another one; "" where none can be read. Blocks."""
+        if self._configured is None:
+            return memory.digest(salt, "", "")
+        try:
+            return memory.digest(salt, self._configured.username, self._configured.read_password())
+        except ValueError:
+            return ""
 
     def demanded(self) -> bool:
         """A reading was refused for want of a login. True if the next connection can try one."""

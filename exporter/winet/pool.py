@@ -18,6 +18,7 @@ import aiohttp
 from exporter.config import Target
 from exporter.telemetry import Counters, Snapshot, TargetStatus
 from exporter.winet.dial import make_http_client
+from exporter.winet.memory import Memory
 from exporter.winet.session import Session
 
 MOST_CONNECTING = 50
@@ -34,7 +35,7 @@ class Pool:
 
     `on_change(target)` is called after every cycle, attempt and change of state, in the event loop: it
     must be quick. `clock` is monotonic, `wall` seconds since 1970. Pools that share a `gate` share its limit
-    on connections under way.
+    on connections under way. `memory` is what earlier processes knew of the gateways.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Pool:
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         gate: asyncio.Semaphore | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._targets = tuple(targets)
         self._on_change = on_change
         self._clock = clock
         self._wall = wall
         self._rng = rng or random.Random()
+        self._memory = memory or Memory()
         self._gate = gate or asyncio.Semaphore(MOST_CONNECTING)
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -77,6 +80,7 @@ class Pool:
             wall=self._wall,
             rng=self._rng,
             counters=counters,
+            memory=self._memory,
         )
         self._tasks[target.name] = asyncio.create_task(session.run(delay), name=f"winet:{target.name}")
         self._on_change(target.name)

@@ -48,6 +48,15 @@ class Recovery:
         """Failures in a row that the next back-off reckons with."""
         return self._failures
 
+    @property
+    def refusals(self) -> int:
+        """Logins refused in a row; the next pause after one reckons with them."""
+        return self._refusals
+
+    def refused_before(self, refusals: int) -> None:
+        """So many logins were refused before this process began."""
+        self._refusals = refusals
+
     def online(self, now: float) -> None:
         """Login, if there is one, went well."""
         if self._online_at is None:

@@ -25,9 +25,11 @@ from exporter.winet.dial import Dialer
 from exporter.winet.idle import Idle, Nap
 from exporter.winet.labels import LABELS_PATH, decode_properties
 from exporter.winet.login import Login
+from exporter.winet.memory import Memory
 from exporter.winet.night import Night
 from exporter.winet.outage import Outage
 from exporter.winet.recovery import Pause, Recovery
+from exporter.winet.refusals import Remembered
 from exporter.winet.survey import INTERVAL_SECONDS, Survey
 
 PASSWORD_LOOK_SECONDS = 15.0
@@ -49,6 +51,7 @@ class Session:
         wall: Clock = time.time,
         rng: random.Random,
         counters: Counters | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.target = target
         self.counters = counters or Counters()
@@ -66,6 +69,9 @@ class Session:
         self._opening = False
         self._state = State.STARTING
         self._login = Login(target, self._log)
+        self._remembered = Remembered(
+            target, memory or Memory(), self._dialer, self._login, self._recovery, wall
+        )
         self._since = clock()
         self._scheme = ""
         self._info = self._make_info()
@@ -157,6 +163,10 @@ class Session:
         """Live with the gateway until `stop()`. Raises nothing but `CancelledError`."""
         if first_delay:
             await self._nap.rest(first_delay)
+        left = await self._remembered.pause_at_start()
+        if left is not None:
+            self._log.warning("a login was refused before the restart", extra={"state": left.state})
+            self._wait = left, self._clock() + left.seconds
         while not self._nap.ended:
             self._nap.clear()
             if self._paused_until is not None:
@@ -166,9 +176,9 @@ class Session:
             else:
                 error = await self._one_life()
                 if error is not None and not self._nap.ended:
-                    self._settle(error)
+                    await self._remembered.note_refusal(self._settle(error))
 
-    def _settle(self, error: errors.WinetError) -> None:
+    def _settle(self, error: errors.WinetError) -> Pause:
         """Tell of a failure, and how long to wait because of it."""
         now = self._clock()
         pause = self._recovery.pause_after(
@@ -179,6 +189,7 @@ class Session:
         )
         self._outage.failed(error, pause, self._state, self.snapshot)
         self._wait = pause, now + pause.seconds
+        return pause
 
     async def _be_paused(self, until: float) -> None:
         """Rest until then, or until somebody changes their mind."""
@@ -206,6 +217,7 @@ class Session:
                 token = await self._login.perform(connection, self._cycle, plain=self._scheme == "ws")
                 self._opening = False
             self._recovery.online(self._clock())
+            await self._remembered.note_online()
             await self._refresh_until_stopped(connection, token)
         except errors.WinetError as error:
             self.counters.count(error.reason)
