@@ -19,12 +19,11 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter import __version__, sun
-from exporter.metrics import families, local_time
+from exporter.metrics import families, local_time, shown
 from exporter.metrics.catalogue import Catalogue, Family
 from exporter.metrics.mapping import TargetView
 from exporter.telemetry import Location, Reason, Snapshot, State, TargetInfo, TargetStatus
 
-SECONDS_A_DEVICE = 10.0  # by which a round of the rarer questions takes longer
 SUN_STEP_SECONDS = 10.0  # in which it moves by 0.04 degrees
 
 Row = tuple[Family, tuple[str, ...], float]
@@ -89,6 +88,15 @@ class Exposition:
         self._views.clear()
         self._snapshots.clear()
 
+    def samples(self, target: str) -> shown.TargetShown | None:
+        """What pages show of a target: nothing that is too old. None if the target is not known any more."""
+        status = self._statuses.get(target)
+        if status is None:
+            return None
+        snapshot, view = self._snapshots.get(target), self._views.get(target)
+        sun_up = None if status.info.location is None else _sun_is_up(status.info.location, self._wall())
+        return shown.show(status.info, snapshot, view, self._clock(), sun_up)
+
     def reloaded(self, *, successful: bool) -> None:
         """The configuration was read again; a bad one changes nothing but this."""
         before = self._reload[1] if self._reload is not None else self._wall()
@@ -118,10 +126,10 @@ class Exposition:
             view, snapshot = self._views.get(name), self._snapshots.get(name)
             yield info, _info_labels(status, view, own_labels), 1.0
             yield from _own_rows(status.info, self._wall())
-            up = snapshot is not None and now - snapshot.taken_at <= status.info.stale_after
+            up = shown.is_up(status.info, snapshot, now)
             yield from _status_rows(status, view, up)
             if view is not None:
-                aged = now - status.info.gateway_stale_after - SECONDS_A_DEVICE * len(view.devices)
+                aged = shown.aged_before(status.info, view, now)
                 yield from _gateway_rows(status.info, view, aged)
                 yield from _device_rows(status, view, now, aged, up)
 
@@ -140,14 +148,21 @@ def _own_rows(info: TargetInfo, wall: float) -> Iterator[Row]:
     target = (info.name,)
     yield families.LOCAL_MIDNIGHT, target, local_time.last_midnight(info.timezone, wall)
     if info.location is not None:
-        degrees = _sun_elevation(info.location, wall // SUN_STEP_SECONDS * SUN_STEP_SECONDS)
-        yield families.SUN_ELEVATION, target, degrees
-        yield families.SUN_UP, target, float(degrees > sun.HORIZON_DEGREES)
+        yield families.SUN_ELEVATION, target, _sun_degrees(info.location, wall)
+        yield families.SUN_UP, target, float(_sun_is_up(info.location, wall))
     for serial, own in info.devices.items():
         if own.rated_power_watts is not None:
             yield families.DEVICE_RATED_POWER, (*target, serial), own.rated_power_watts
         for number, string in own.strings.items():
             yield families.STRING_INFO, (*target, serial, number, string.name, string.group), 1.0
+
+
+def _sun_is_up(location: Location, wall: float) -> bool:
+    return _sun_degrees(location, wall) > sun.HORIZON_DEGREES
+
+
+def _sun_degrees(location: Location, wall: float) -> float:
+    return _sun_elevation(location, wall // SUN_STEP_SECONDS * SUN_STEP_SECONDS)
 
 
 @lru_cache(maxsize=10_000)
@@ -205,8 +220,7 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float, aged: float
         labels = (target, identity)
         facts = device.device
         unmapped |= device.unmapped
-        own = status.info.devices.get(identity)
-        name = own.name if own is not None and own.name else facts.name
+        name = shown.device_name(status.info, identity, device)
         yield (
             families.DEVICE_INFO,
             (*labels, name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code)),
@@ -218,13 +232,10 @@ def _device_rows(status: TargetStatus, view: TargetView, now: float, aged: float
         yield families.DEVICE_UP, labels, float(fresh)
         if device.last_wall is not None:
             yield families.DEVICE_LAST_REFRESH, labels, device.last_wall
-        if device.faults is not None and device.faults.taken_at >= aged:
-            for code in dict.fromkeys(row.code for row in device.faults.rows):
-                yield families.DEVICE_FAULT, (*labels, code), 1.0
-        for answered in device.answered.values():
-            if now - answered.taken_at <= status.info.stale_after:
-                for sample in answered.samples:
-                    yield sample.family, (*labels, *sample.labels), sample.value
+        for code in shown.fault_codes(device, aged):
+            yield families.DEVICE_FAULT, (*labels, code), 1.0
+        for sample in shown.fresh_samples(status.info, device, now):
+            yield sample.family, (*labels, *sample.labels), sample.value
     if up:
         yield families.UNMAPPED, (target,), len(unmapped)
 
