@@ -104,8 +104,10 @@ def parse_address(text: str) -> Address:
 def check_path(path: str) -> None:
     if not re.fullmatch(r"/[A-Za-z0-9_./-]*", path):
         raise ValueError(f"--web.telemetry-path: {path!r} must begin with / and be a plain path")
-    if path.startswith("/-/"):
-        raise ValueError(f"--web.telemetry-path: {path!r} is taken; /-/ holds health and readiness")
+    if path.startswith(("/-/", "/api/")):
+        raise ValueError(
+            f"--web.telemetry-path: {path!r} is taken; /-/ holds health and readiness, /api/ the status"
+        )
 
 
 async def serve(

@@ -1,77 +1,176 @@
-"""The landing page: what this is, how every target stands, and where to go on."""
+"""The status page: its frame, its assets and the policy that lets nothing else in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from html import escape
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from urllib.parse import urlencode
 
 from exporter import __version__
-from exporter.telemetry import State, TargetStatus
+from exporter.telemetry import State
+from exporter.web.cards import card
+from exporter.web.listing import Listing, Query, Turns
+from exporter.web.markup import Html, element, empty
+from exporter.web.words import plain
 
-MOST_ROWS = 200
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
-_STYLE = """
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.45; }
-body { margin: 0 auto; padding: 1rem; max-width: 60rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .6rem .4rem 0; vertical-align: top; }
-tr { border-bottom: 1px solid #8884; }
-td { overflow-wrap: anywhere; }
-.online { color: #2a8a3e; } .bad { color: #c0392b; }
-small { opacity: .75; }
-@media (min-width: 36rem) { td:nth-child(-n+3), td:nth-child(-n+3) small { white-space: nowrap; } }
-@media (max-width: 36rem) { table, tbody, tr, td { display: block; } thead { display: none; }
-  td { padding: .1rem 0; } tr { padding: .5rem 0; } }
-"""
+TARGETS_A_PAGE = 24
+_OPEN = "This exporter asks nobody for a password: keep its port inside your network."
+_PLACE = Html("<!--cards-->")  # where they go; they are many, and are not copied with every element around
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Ccircle cx='8' cy='8' r='6' fill='%23e0a000'/%3E%3C/svg%3E"
+)
 
 
-def landing_page(statuses: Iterable[TargetStatus], telemetry_path: str, now: float) -> str:
-    """HTML with everything from outside escaped. `now` is the monotonic clock that statuses are dated by."""
-    all_statuses = sorted(statuses, key=lambda status: (status.state is State.ONLINE, status.info.name))
-    online = sum(status.state is State.ONLINE for status in all_statuses)
-    rows = "".join(_row(status, now) for status in all_statuses[:MOST_ROWS])
-    left = len(all_statuses) - MOST_ROWS
-    more = f"<p>… and {left} more, see the metrics.</p>" if left > 0 else ""
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>winet-exporter</title><style>{_STYLE}</style></head><body>
-<h1>winet-exporter</h1>
-<p><small>Version {escape(__version__)}</small> · <a href="{escape(telemetry_path)}">Metrics</a> ·
-<a href="/-/healthy">Health</a> · <a href="/-/ready">Readiness</a></p>
-<p>{online} of {len(all_statuses)} targets online.</p>
-<table><thead><tr><th>Target</th><th>State</th><th>Devices</th><th>Last error</th></tr></thead>
-<tbody>{rows}</tbody></table>{more}
-<p><small>This exporter asks nobody for a password: keep its port inside your network.</small></p>
-</body></html>
-"""
+def _asset(name: str) -> str:
+    return files("exporter.web").joinpath("static", name).read_text("utf-8")
 
 
-def _row(status: TargetStatus, now: float) -> str:
-    kind = "online" if status.state is State.ONLINE else "bad" if status.error else ""
-    state = str(status.state).replace("_", " ")
-    wait = ""
-    if status.retry_at is not None and status.retry_at > now:
-        wait = f"<br><small>next try in {_span(status.retry_at - now)}</small>"
-    count = status.device_count
-    devices = "" if count is None else f"{count} device{'s' if count != 1 else ''}"
-    down = ""
-    if status.failing_since is not None and status.state is not State.ONLINE:
-        down = f"<br><small>down for {_span(now - status.failing_since)}</small>"
-    age = f"<small>for {_span(now - status.since)}</small>"
-    advice = f"<br><small>{escape(status.advice)}</small>" if status.error and status.advice else ""
-    return (
-        f"<tr><td><b>{escape(status.info.name)}</b><br><small>{escape(status.info.host)} "
-        f"{escape(status.info.transport)}</small></td>"
-        f'<td><span class="{kind}">{escape(state)}</span> {age}{down}{wait}</td>'
-        f"<td>{devices}</td><td>{escape(status.error)}{advice}</td></tr>"
+def _source(text: str) -> str:
+    """The hash by which the policy knows an inline asset."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE, _SCRIPT = _asset("status.css"), _asset("status.js")
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"script-src {_source(_SCRIPT)}",
+        f"style-src {_source(_STYLE)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
     )
+)
 
 
-def _span(seconds: float) -> str:
-    """A length of time as a person would say it."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0.0):.0f} s"
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What else the server has. `docs_url` is where the handbook is, if anywhere."""
+
+    telemetry_path: str = "/metrics"
+    lifecycle: bool = False
+    config_page: bool = False
+    authenticated: bool = False
+    docs_url: str = ""
+
+
+async def status_page(listing: Listing, options: Options) -> bytes:
+    """The page of these targets. Links are relative, so that a proxy may put it under any path."""
+    turns = Turns()
+    cards = []
+    for target in listing.targets:
+        cards.append(card(target).encode())
+        await turns.pause()
+    body = element(
+        "body", {},
+        _header(listing, options),
+        element(
+            "main", {"id": "main", "data-lifecycle": str(options.lifecycle).lower(),
+                     "data-limit": str(listing.query.limit)},
+            _search(listing),
+            element("p", {"id": "trouble", "role": "alert", "hidden": ""}),
+            element("div", {"id": "cards"}, _PLACE),
+            element("p", {"id": "nothing", **({"hidden": ""} if cards else {})}, "No target matches."),
+            _pager(listing),
+        ),
+        _footer(options),
+        element("script", {}, Html(_SCRIPT)),
+    )  # fmt: skip
+    page = f"<!doctype html>\n{element('html', {'lang': 'en'}, _head(listing), body)}\n"
+    before, _, after = page.partition(_PLACE)
+    return b"".join((before.encode(), *cards, after.encode()))
+
+
+def _head(listing: Listing) -> Html:
+    return element(
+        "head", {},
+        empty("meta", {"charset": "utf-8"}),
+        empty("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        empty("meta", {"name": "color-scheme", "content": "light dark"}),
+        empty("link", {"rel": "icon", "href": _ICON}),
+        element("title", {}, title(listing)),
+        element("style", {}, Html(_STYLE)),
+    )  # fmt: skip
+
+
+def title(listing: Listing) -> str:
+    """A tab in the background tells of problems too."""
+    return f"({listing.problems}) winet-exporter" if listing.problems else "winet-exporter"
+
+
+def _header(listing: Listing, options: Options) -> Html:
+    links = [("Metrics", options.telemetry_path.lstrip("/")), ("JSON", "api/v1/status")]
+    if options.config_page:
+        links.append(("Configuration", "config"))
+    links += [("Health", "-/healthy"), ("Readiness", "-/ready")]
+    made = [element("a", {"href": f"./{path}"}, name) for name, path in links]
+    if options.docs_url:
+        made.append(element("a", {"href": options.docs_url}, "Documentation"))
+    return element(
+        "header", {"class": "top"},
+        element("h1", {}, "winet-exporter ", element("small", {}, __version__)),
+        element("nav", {"aria-label": "Exporter"}, *made),
+        element("p", {"id": "summary"}, summary(listing)),
+    )  # fmt: skip
+
+
+def summary(listing: Listing) -> str:
+    """How many targets are online, and how many need a look."""
+    count = sum(listing.states.values())
+    which = "" if count == listing.known else "matching "
+    online = f"{listing.states[State.ONLINE]} of {count} {which}target{'' if count == 1 else 's'} online"
+    if not listing.problems:
+        return f"{online}."
+    return f"{online}, {listing.problems} need{'s' if listing.problems == 1 else ''} a look."
+
+
+def _search(listing: Listing) -> Html:
+    query = listing.query
+    options = [element("option", {"value": ""}, f"all ({sum(listing.states.values())})")]
+    for state, count in listing.states.items():
+        chosen = {"selected": ""} if state is query.state else {}
+        options.append(element("option", {"value": str(state), **chosen}, f"{plain(state)} ({count})"))
+    field = {"type": "search", "id": "q", "name": "q", "maxlength": "256", "autocomplete": "off"}
+    return element(
+        "form", {"id": "search", "role": "search", "method": "get", "action": "./"},
+        element("label", {"for": "q"}, "Name or host"), empty("input", {**field, "value": query.text}),
+        element("label", {"for": "state"}, "State"),
+        element("select", {"id": "state", "name": "state"}, *options),
+        element("button", {}, "Show"),
+        element("p", {"id": "updated"}),
+        element("noscript", {}, element("p", {}, "Without JavaScript, reload for newer values.")),
+    )  # fmt: skip
+
+
+def _pager(listing: Listing) -> Html:
+    query, total = listing.query, listing.total
+    last = min(query.offset + query.limit, total)
+    where = f"{query.offset + 1} to {last} of {total}" if query.offset < total else f"{total} in all"
+    before, after = max(query.offset - query.limit, 0), query.offset + query.limit
+    return element(
+        "nav", {"id": "pages", "aria-label": "Pages"},
+        _step("previous", "← Previous", query, before, there=query.offset > 0),
+        element("span", {"id": "where"}, where),
+        _step("next", "Next →", query, after, there=after < total),
+    )  # fmt: skip
+
+
+def _step(name: str, label: str, query: Query, offset: int, *, there: bool) -> Html:
+    """A link to another page of the list; hidden where there is none."""
+    parameters = {"q": query.text, "state": query.state or "", "target": query.target}
+    asked = {key: str(value) for key, value in parameters.items() if value}
+    if query.limit != TARGETS_A_PAGE:
+        asked["limit"] = str(query.limit)
+    if offset:
+        asked["offset"] = str(offset)
+    hidden = {} if there else {"hidden": ""}
+    return element("a", {"id": name, "href": f"./?{urlencode(asked)}", **hidden}, label)
+
+
+def _footer(options: Options) -> Html | None:
+    return None if options.authenticated else element("footer", {}, element("p", {}, _OPEN))

@@ -1,4 +1,4 @@
-"""The HTTP server: metrics, health, readiness and the landing page, all from what is at hand."""
+"""The HTTP server: metrics, health, readiness and the status page, all from what is at hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
 from exporter.web.negotiation import choose_format, wants_gzip
 from exporter.web.operations import Operations, RenderScrape
-from exporter.web.page import CONTENT_SECURITY_POLICY, landing_page
+from exporter.web.page import Options
+from exporter.web.status_pages import API_PATH, StatusPages
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
 WORTH_PACKING = 1 << 10
@@ -32,7 +33,8 @@ class Address(NamedTuple):
 class Server:
     """Serves one `Exposition`. `statuses` and `alive` ask the pool; `clock` is the one they are dated by.
 
-    `background` are endless coroutines that run for as long as the server does.
+    `background` are endless coroutines that run for as long as the server does. `lifecycle`, `config_page`
+    and `authenticated` tell the status page what else there is; `operations` bring the first two.
     """
 
     def __init__(
@@ -45,14 +47,22 @@ class Server:
         clock: Callable[[], float] = time.monotonic,
         operations: Operations | None = None,
         background: Iterable[Callable[[], Coroutine[Any, Any, None]]] = (),
+        wall: Callable[[], float] = time.time,
+        lifecycle: bool = False,
+        config_page: bool = False,
+        authenticated: bool = False,
+        docs_url: str = "",
     ) -> None:
         self._exposition = exposition
         self._statuses = statuses
         self._alive = alive
         self._telemetry_path = telemetry_path
-        self._clock = clock
         self._operations = operations
         self._background = tuple(background)
+        if operations is not None:
+            lifecycle, config_page = operations.lifecycle, True
+        options = Options(telemetry_path, lifecycle, config_page, authenticated, docs_url)
+        self._pages = StatusPages(exposition, statuses, options, clock=clock, wall=wall)
         self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 
     def make_app(self) -> web.Application:
@@ -61,8 +71,9 @@ class Server:
         app.router.add_get(self._telemetry_path, self._metrics)
         app.router.add_get("/-/healthy", self._healthy)
         app.router.add_get("/-/ready", self._ready)
+        app.router.add_get(API_PATH, self._pages.api)
         if self._telemetry_path != "/":
-            app.router.add_get("/", self._landing)
+            app.router.add_get("/", self._pages.page)
         if self._operations is not None:
             self._operations.add_routes(app, self._scraped)
         return app
@@ -102,13 +113,6 @@ class Server:
             headers["Content-Encoding"] = "gzip"
             body = await asyncio.to_thread(gzip.compress, body, PACKING_LEVEL)
         return web.Response(body=body, headers=headers)
-
-    async def _landing(self, request: web.Request) -> web.Response:
-        return web.Response(
-            text=landing_page(self._statuses().values(), self._telemetry_path, self._clock()),
-            content_type="text/html",
-            headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"},
-        )
 
     async def _healthy(self, request: web.Request) -> web.Response:
         if not self._alive():

@@ -279,6 +279,7 @@ async def test_healthcheck_over_tls_needs_no_trust_and_no_certificate(client_cer
         ([], "give --config.file=FILE"),
         (["--web.telemetry-path=metrics", "--config.file=FILE"], "must begin with /"),
         (["--web.telemetry-path=/-/ready", "--config.file=FILE"], "is taken"),
+        (["--web.telemetry-path=/api/v1/status", "--config.file=FILE"], "is taken"),
         (["demo", "--speed=0"], "--speed must be more than 0"),
         (["simulate", "--profile=SH"], "SH10RT"),
         (["simulate", "--fault=thunder"], "thunder"),
