@@ -7,9 +7,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$python && break; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Debian's tools that tests start: both are part of one package
-TOOLS = promtool prometheus
-TOOL_PACKAGES = prometheus
+# Debian's programs that tests start, and the packages they are in
+TOOLS = promtool prometheus chromium
+TOOL_PACKAGES = prometheus chromium
 
 .PHONY: demo test test-unit lint bench docs clean tools
 .DEFAULT_GOAL := test

@@ -3,16 +3,20 @@
 import asyncio
 import gc
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 
+import exporter
 from exporter import __version__
 from exporter.telemetry import State
 from exporter.web.listing import MOST, BadQuery, Turns, parse_query
+from exporter.web.status import KEY_VALUES
 from tests.web.plants import WALL, Plants
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\u202e\u2066"
@@ -209,3 +213,26 @@ async def test_status_when_a_thousand_targets_are_asked_for_then_the_loop_goes_o
     if path.startswith("/api"):
         assert len(json.loads(text)["targets"]) == 1000
     assert steps[-1] < 0.02, steps[-5:]
+
+
+def fields(document: Any, path: str = "") -> set[str]:
+    """The paths of all fields; what is in a list counts once, and so do a device's values."""
+    if isinstance(document, dict):
+        return {path}.union(*(fields(value, f"{path}.{name}") for name, value in document.items()))
+    if isinstance(document, list):
+        return {path}.union(*(fields(value, f"{path}[]") for value in document))
+    return {path}
+
+
+async def test_status_when_it_is_documented_then_the_example_has_exactly_its_fields(client, plants):
+    """No field without a word about it, none that is not there, and every key value is listed."""
+    page = (Path(exporter.__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    plants.house(fingerprint="AA")
+    found = fields(await get(client))
+    shown = fields(json.loads(example))
+    assert {name for name in found if ".values." not in name} == {
+        name for name in shown if ".values." not in name
+    }
+    assert {name for name in shown if ".values." in name} <= found
+    assert [name for name in KEY_VALUES if f"`{name}`" not in page] == []
