@@ -36,6 +36,7 @@ def card(target: Target) -> Html:
         element("p", {"class": "meta"}, foreign(target.host), _transport(target)),
         element("p", {"class": "meta"}, " · ".join(_times(target))),
         _error(target),
+        _silence(target),
         _alarms(target),
         flow(target.plant),
         _without(target),
@@ -77,6 +78,12 @@ def _error(target: Target) -> Html | None:
         element("p", {"class": "what"}, "Last error: " if past else None, foreign(target.error)),
         None if target.advice is None or past else element("p", {}, target.advice),
     )
+
+
+def _silence(target: Target) -> Html | None:
+    if target.state != "online" or target.up or not target.had_first_cycle:
+        return None
+    return element("p", {"class": "alarm"}, "It is online, but gives no readings.")
 
 
 def _alarms(target: Target) -> Html | None:

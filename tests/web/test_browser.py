@@ -79,6 +79,7 @@ def various(plants: Plants) -> None:
     plants.add("garage", devices=[faulty, plants.device("inverter", "A2", online=False)])
     plants.add("attic", State.REFUSED, None, error="the login was refused", advice="Check the password.",
                retry_at=plants.now + 1800.0, failing_since=plants.now - 60.0)  # fmt: skip
+    plants.add("silent", devices=None, had_first_cycle=True)
     plants.add("barn", State.ASLEEP, error="connection refused")
     plants.add("n" * 200, State.YIELDED, None, host="h" * 200)
     fill(plants, HOSTILE)
@@ -131,11 +132,11 @@ async def test_page_when_the_script_takes_over_then_nothing_changes(browser, pla
     async with serving(plants.server()) as url:
         async with opened(browser, url, java_script_enabled=False) as page:
             written = await page.evaluate(shape)
-            assert len(await texts(page)) == 6
+            assert len(await texts(page)) == 7
         async with opened(browser, url) as page:
             await page.evaluate("document.getElementById('cards').replaceChildren()")
             await page.click("#search button")
-            await until(page, "document.getElementById('cards').children.length === 6")
+            await until(page, "document.getElementById('cards').children.length === 7")
             assert await page.evaluate(shape) == written
 
 

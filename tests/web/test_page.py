@@ -286,6 +286,14 @@ def test_card_when_a_state_is_coloured_then_by_its_need(plants, state, level):
     assert html.startswith(f'<article class="card {level}"')
 
 
+def test_card_when_an_online_target_gives_no_readings_then_it_says_so(plants):
+    """Else nobody knew why it is among the problems."""
+    plants.house()
+    assert "no readings" not in words(plants)
+    plants.now += 120.0
+    assert "read 2 min ago It is online, but gives no readings." in words(plants)
+
+
 @pytest.mark.parametrize("faults, alarms, said", [
     ("1", "0", "The gateway reports 1 fault."), ("2", "1", "The gateway reports 2 faults and 1 alarm."),
 ])  # fmt: skip

@@ -142,6 +142,10 @@
       h("p", { class: "what" }, past ? "Last error: " : null, foreign(target.error)),
       target.advice === null || past ? null : h("p", {}, target.advice));
   };
+  const silence = (target) =>
+    target.state !== "online" || target.up || !target.had_first_cycle
+      ? null
+      : h("p", { class: "alarm" }, "It is online, but gives no readings.");
   const alarms = ({ gateway }) => {
     const told = [[gateway.faults, "fault"], [gateway.alarms, "alarm"]]
       .filter(([count]) => count)
@@ -202,7 +206,7 @@
       h("header", {}, h("h2", {}, foreign(target.name)), h("p", { class: "state" }, plain(target.state))),
       h("p", { class: "meta" }, foreign(target.host), transport(target)),
       h("p", { class: "meta" }, times(target)),
-      error(target), alarms(target), flow(target.plant), without(target),
+      error(target), silence(target), alarms(target), flow(target.plant), without(target),
       target.devices.length ? h("ul", { class: "devices" }, ...target.devices.map(device)) : null,
       details(target), actions(target));
 
