@@ -116,9 +116,9 @@ class Server:
 
 
 @contextmanager
-def server(data: Path, folder: Path) -> Iterator[Server]:
-    """Prometheus on a storage, with nothing to scrape, on a free port; killed in the end, come what may."""
-    (folder / "prometheus.yml").write_text("scrape_configs: []\n", "utf-8")
+def server(data: Path, folder: Path, config: str = "scrape_configs: []\n") -> Iterator[Server]:
+    """Prometheus on a storage, by default with nothing to scrape; killed in the end, come what may."""
+    (folder / "prometheus.yml").write_text(config, "utf-8")
     url = f"127.0.0.1:{_free_port()}"
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(

@@ -16,6 +16,7 @@ from exporter.web.negotiation import choose_format, wants_gzip
 from exporter.web.operations import Operations, RenderScrape
 from exporter.web.page import Options
 from exporter.web.status_pages import API_PATH, StatusPages
+from exporter.web.security import Security
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
 WORTH_PACKING = 1 << 10
@@ -35,6 +36,7 @@ class Server:
 
     `background` are endless coroutines that run for as long as the server does. `lifecycle`, `config_page`
     and `authenticated` tell the status page what else there is; `operations` bring the first two.
+    Without `security` everybody is let in, unencrypted.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Server:
         config_page: bool = False,
         authenticated: bool = False,
         docs_url: str = "",
+        security: Security | None = None,
     ) -> None:
         self._exposition = exposition
         self._statuses = statuses
@@ -63,11 +66,14 @@ class Server:
             lifecycle, config_page = operations.lifecycle, True
         options = Options(telemetry_path, lifecycle, config_page, authenticated, docs_url)
         self._pages = StatusPages(exposition, statuses, options, clock=clock, wall=wall)
+        self._security = security
         self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 
     def make_app(self) -> web.Application:
         app = web.Application()
         app.cleanup_ctx.append(self._in_background)
+        if self._security is not None:
+            self._security.install(app)
         app.router.add_get(self._telemetry_path, self._metrics)
         app.router.add_get("/-/healthy", self._healthy)
         app.router.add_get("/-/ready", self._ready)
@@ -89,16 +95,21 @@ class Server:
     async def start(self, addresses: list[Address]) -> list[Address]:
         """Listen. Returns the addresses with their true ports. Raises `OSError` if one is not free."""
         await self._runner.setup()
+        context = self._security.ssl_context if self._security is not None else None
         try:
             for host, port in addresses:
-                await web.TCPSite(self._runner, host, port).start()
+                await web.TCPSite(self._runner, host, port, ssl_context=context).start()
         except OSError:
             await self.aclose()
             raise
+        if self._security is not None:
+            self._security.watch()
         return [Address(address[0], address[1]) for address in self._runner.addresses]
 
     async def aclose(self) -> None:
         """Stop listening, let answers under way be finished, and close."""
+        if self._security is not None:
+            self._security.close()
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
