@@ -58,7 +58,8 @@ def make_parser() -> argparse.ArgumentParser:
     }
     _serve_flags(subparsers["serve"])
     _demo_flags(subparsers["demo"])
-    subparsers["check-config"].add_argument("file", metavar="FILE")
+    subparsers["check-config"].add_argument("file", metavar="FILE", nargs="?")
+    _web_config_flag(subparsers["check-config"], "check this web configuration, too or instead")
     _read_flags(subparsers["read"])
     _target_flags(subparsers["doctor"])
     _json_flag(subparsers["doctor"], "print the steps as JSON")
@@ -111,6 +112,13 @@ def _listen_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
         "--web.telemetry-path", dest="telemetry_path", metavar="PATH", default="/metrics",
         help="path of the metrics (default: %(default)s)",
     )  # fmt: skip
+    _web_config_flag(
+        parser, "TLS, client certificates and users, see docs/security.md (default: none of them)"
+    )
+
+
+def _web_config_flag(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--web.config.file", dest="web_config_file", metavar="FILE", help=text)
 
 
 def _target_flags(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from exporter import DEFAULT_PORT, config, logs
-from exporter.commands.serve import check_path, parse_address, serve, spell_address
+from exporter.commands.serve import check_path, load_security, parse_address, serve, spell_address
 from exporter.metrics import catalogue
 from exporter.simulator import SimulatedGateway, accelerated
+from exporter.web.security import Security
 from exporter.web.server import Address
 
 PLANT = {"house": "SH5.0RS", "garage": "SG10RS", "farm": "SH10RT"}
@@ -29,10 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
             raise ValueError("--speed must be more than 0")
         addresses = [parse_address(text) for text in arguments.listen or []] or [_free(DEFAULT_ADDRESS)]
         check_path(arguments.telemetry_path)
+        security = load_security(arguments.web_config_file)
+    except config.ConfigError as error:
+        print(f"winet-exporter demo: {error}", file=sys.stderr)
+        return 1
     except ValueError as error:
         print(f"winet-exporter demo: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(demo(addresses, arguments.telemetry_path, arguments.speed))
+    return asyncio.run(demo(addresses, arguments.telemetry_path, arguments.speed, security))
 
 
 def _free(address: Address) -> Address:
@@ -46,7 +51,10 @@ def _free(address: Address) -> Address:
     return address
 
 
-async def demo(addresses: list[Address], telemetry_path: str, speed: float) -> int:
+async def demo(
+    addresses: list[Address], telemetry_path: str, speed: float, security: Security | None = None
+) -> int:
+    scheme = "http" if security is None or security.ssl_context is None else "https"
     morning = datetime.now().astimezone().replace(hour=START_HOUR, minute=0, second=0, microsecond=0)
     now = accelerated(morning, speed)
     async with AsyncExitStack() as stack:
@@ -57,14 +65,15 @@ async def demo(addresses: list[Address], telemetry_path: str, speed: float) -> i
 
         def tell(bound: list[Address]) -> None:
             where = spell_address(bound[0])
-            print(f"winet-exporter demo: http://{where}/")
-            print(f"  metrics: curl -s http://{where}{telemetry_path}")
+            print(f"winet-exporter demo: {scheme}://{where}/")
+            print(f"  metrics: curl -s {scheme}://{where}{telemetry_path}")
             for name, gateway in gateways.items():
                 print(f"  {name}: {gateway.profile.name} at {gateway.url}")
             print("  Ctrl-C ends it.", flush=True)
 
         known = catalogue.bundled()
-        return await serve(configuration(gateways), known, addresses, telemetry_path, on_ready=tell)
+        settings = configuration(gateways)
+        return await serve(settings, known, addresses, telemetry_path, security=security, on_ready=tell)
 
 
 def configuration(gateways: dict[str, SimulatedGateway]) -> config.Config:

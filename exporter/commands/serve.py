@@ -18,6 +18,7 @@ from exporter import DEFAULT_PORT, __version__, config, logs
 from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
 from exporter.web.operations import Operations
+from exporter.web.security import Security
 from exporter.web.server import Address, Server
 from exporter.winet.memory import Memory
 
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_path(arguments.telemetry_path)
         options = parse_options(arguments)
         known = catalogue.load([Path(file) for file in settings.catalogue_files])
+        security = load_security(arguments.web_config_file)
     except (config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter: {error}", file=sys.stderr)
         return 1
@@ -48,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.telemetry_path,
             load=lambda: load_config(arguments.config_file),
             options=options,
+            security=security,
         )
     )
 
@@ -93,6 +96,16 @@ def parse_options(arguments: argparse.Namespace) -> Options:
     return Options(arguments.lifecycle, host, Shard(arguments.shard, arguments.total_shards), storage)
 
 
+def load_security(path: str | None) -> Security | None:
+    """What the web configuration file asks for; None without one. Raises `ConfigError`."""
+    if not path:
+        return None
+    security = Security(Path(path))
+    for warning in security.warnings:
+        log.warning("web configuration", extra={"fields": {"file": path, "warning": warning}})
+    return security
+
+
 def parse_address(text: str) -> Address:
     """`:PORT`, `HOST:PORT` or `[::1]:PORT`."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):([0-9]{1,5})", text)
@@ -118,6 +131,7 @@ async def serve(
     *,
     load: Callable[[], config.Config] | None = None,
     options: Options = DEFAULT_OPTIONS,
+    security: Security | None = None,
     on_ready: Callable[[list[Address]], None] = lambda addresses: None,
     end: asyncio.Event | None = None,
 ) -> int:
@@ -142,6 +156,7 @@ async def serve(
         exporter.pool.statuses,
         exporter.tasks_alive,
         telemetry_path=telemetry_path,
+        security=security,
         operations=Operations(
             probe=exporter.probe,
             discovery=exporter.discovery,

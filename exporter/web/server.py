@@ -65,7 +65,8 @@ class Server:
         if operations is not None:
             lifecycle, config_page = operations.lifecycle, True
         options = Options(telemetry_path, lifecycle, config_page, authenticated, docs_url)
-        self._pages = StatusPages(exposition, statuses, options, clock=clock, wall=wall)
+        guarded = None if security is None else lambda: security.guarded
+        self._pages = StatusPages(exposition, statuses, options, clock=clock, wall=wall, guarded=guarded)
         self._security = security
         self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 

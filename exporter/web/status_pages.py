@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from dataclasses_json import DataClassJsonMixin
@@ -60,13 +60,21 @@ class StatusPages:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        guarded: Callable[[], bool] | None = None,
     ) -> None:
         self._options = options
+        self._guarded = guarded
         self._lister = Lister(exposition, statuses, clock, wall)
         self._clock = clock
         self._wall = wall
         self._began = clock()
         self._started = wall()
+
+    def _options_now(self) -> Options:
+        """Who is let in may change while the server runs."""
+        if self._guarded is None:
+            return self._options
+        return replace(self._options, authenticated=self._guarded())
 
     async def api(self, request: web.Request) -> web.Response:
         """`/api/v1/status`."""
@@ -88,7 +96,7 @@ class StatusPages:
             status = 400 if isinstance(error, BadQuery) else 404
             return web.Response(status=status, text=f"{error}\n", headers=HEADERS)
         return web.Response(
-            body=await status_page(listing, self._options),
+            body=await status_page(listing, self._options_now()),
             content_type="text/html",
             charset="utf-8",
             headers={**HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY},

@@ -1,11 +1,13 @@
 """The exporter as a process: started, scraped, ended."""
 
+import base64
 import json
 import signal
 import ssl
 from pathlib import Path
 
 import aiohttp
+import bcrypt
 import pytest
 import trustme
 from aiohttp import web
@@ -80,6 +82,54 @@ async def test_demo_tells_where_to_look_and_shows_three_targets_up() -> None:
         assert "winet2_battery_state_of_charge_ratio" in page
         assert await demo.end(signal.SIGINT) == 0
         assert "Traceback" not in demo.log
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_serve_and_demo_with_a_web_configuration_speak_tls_and_ask_for_a_password(
+    command: str, tmp_path: Path
+) -> None:
+    """What the file says is in force from the first request on; the health check needs no login."""
+    issued = trustme.CA().issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    file = tmp_path / "web.yml"
+    file.write_text(
+        "tls_server_config: {cert_file: both.pem, key_file: both.pem}\n"
+        f"basic_auth_users: {{alice: {bcrypt.hashpw(b'pw', bcrypt.gensalt(4)).decode()}}}\n"
+    )
+    words = [command, LISTEN, f"--web.config.file={file}"]
+    async with running(*words, env={"WINET_HOST": "127.0.0.1:9"}) as exporter:
+        address = (await exporter.line(r"addresses=(\S+)"))[1]
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        statuses = []
+        async with aiohttp.ClientSession() as http:
+            for user in ("alice", "bob"):
+                encoded = base64.b64encode(f"{user}:pw".encode()).decode()
+                login = {"Authorization": f"Basic {encoded}"}
+                url = f"https://{address}/metrics"
+                async with http.get(url, ssl=context, headers=login) as answer:
+                    statuses.append(answer.status)
+        assert statuses == [200, 401]
+        assert (await run("healthcheck", f"https://{address}/-/healthy"))[0] == 0
+        if command == "demo":
+            await exporter.line(rf"demo: https://{address}/$", out=True)
+        assert await exporter.end() == 0
+    assert "the cost of the hash is below 10" in exporter.log
+    assert "Traceback" not in exporter.log
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "check-config"])
+def test_web_configuration_with_a_mistake_is_refused_with_line_and_remedy(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No start with less protection than was asked for, and no password in the message."""
+    monkeypatch.setenv("WINET_HOST", "192.0.2.1")
+    file = tmp_path / "web.yml"
+    file.write_text("basic_auth_users:\n  alice: swordfish\n")
+    assert main([command, f"--web.config.file={file}"]) == 1
+    captured = capsys.readouterr()
+    assert "line 2: basic_auth_users.alice: must be a bcrypt hash" in captured.err
+    assert "swordfish" not in captured.err + captured.out
 
 
 async def test_simulate_is_a_gateway_with_faults_at_run_time() -> None:
@@ -293,6 +343,7 @@ async def test_healthcheck_over_tls_needs_no_trust_and_no_certificate(client_cer
         (["read", "x", "--username=me", "--password-file=/dev/null"], "is no regular file"),
         (["read", "x", "--fingerprint=abc"], "64 hex digits"),
         (["read", "x", "--transport=ws", "--verify=strict"], "strict needs TLS"),
+        (["check-config"], "give a FILE, --web.config.file=FILE, or both"),
         (["healthcheck", "ftp://x"], "is no http://"),
         (["healthcheck", "http://x:port"], "is no http://"),
     ],
@@ -340,6 +391,26 @@ def test_check_config_of_a_bad_file_names_every_mistake(
         errors = capsys.readouterr().err
         assert 'line 2: targets[0].hots: is not a known key; did you mean "host"?' in errors
         assert "line 3: targets[1].pipeline: must be true or false" in errors
+
+
+def test_check_config_of_both_files_tells_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The web configuration is checked beside the targets, or alone; one bad of the two is bad."""
+    targets, web_file = tmp_path / "winet.yml", tmp_path / "web.yml"
+    targets.write_text("targets: [{host: 192.0.2.1}]")
+    web_file.write_text("# nothing\n")
+    assert main(["check-config", str(targets), f"--web.config.file={web_file}"]) == 0
+    captured = capsys.readouterr()
+    assert "winet.yml: good, 1 target" in captured.out
+    assert "web.yml: good, no TLS, 0 users" in captured.out
+    assert "warning: neither tls_server_config nor basic_auth_users" in captured.err
+    web_file.write_text(f"basic_auth_users: {{a: {bcrypt.hashpw(b'', bcrypt.gensalt(4)).decode()}}}\n")
+    assert main(["check-config", f"--web.config.file={web_file}"]) == 0
+    assert "no TLS, 1 user\n" in capsys.readouterr().out
+    targets.write_text("targets: []")
+    assert main(["check-config", str(targets), f"--web.config.file={web_file}"]) == 1
+    captured = capsys.readouterr()
+    assert "web.yml: good" in captured.out
+    assert "targets: is missing or empty" in captured.err
 
 
 def test_check_config_of_a_missing_file_names_it(capsys: pytest.CaptureFixture[str]) -> None:
