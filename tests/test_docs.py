@@ -2,14 +2,20 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import bcrypt
 import pytest
+import trustme
 
 import exporter
+from exporter.config import ConfigError
 from exporter.metrics import catalogue, families
 from exporter.metrics.family import Family
 from exporter.telemetry import Reason
+from exporter.web import tls_check, web_config
 
 ROOT = Path(exporter.__file__).parent.parent
 PAGE = ROOT / "docs" / "metrics.md"
@@ -135,3 +141,43 @@ def test_links_when_they_lead_into_the_project_then_their_target_is_there(page):
 def test_readme_when_metrics_are_sought_then_it_links_to_the_page():
     """The page can be found."""
     assert "(docs/metrics.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_web_example_when_files_and_hash_are_put_in_then_it_works(tmp_path):
+    """All that is to be done is what its comments say; what they hide works as well."""
+    issued = trustme.CA().issue_cert("localhost")
+    issued.private_key_pem.write_to_path(tmp_path / "server.key")
+    for name in ("server.pem", "clients-ca.pem"):
+        issued.cert_chain_pems[0].write_to_path(tmp_path / name)
+    text = (ROOT / "examples" / "web.yml").read_text("utf-8")
+    path = tmp_path / "web.yml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match="must be a bcrypt hash"):
+        web_config.load(path)
+    hashed = bcrypt.hashpw(b"x", bcrypt.gensalt(10)).decode()
+    for written in (text, re.sub(r"# (client_\w+:)", r"\1", text)):
+        path.write_text(written.replace("$2b$10$…", hashed), "utf-8")
+        config = web_config.load(path)
+        assert config.warnings == ()
+        assert config.users == {b"prometheus": hashed.encode()}
+    assert config.tls is not None
+    assert config.tls.allowed_sans == ("prometheus.example.org",)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", ["docs/security.md", "examples/web.yml"])
+def test_hash_when_the_documented_command_makes_it_then_it_fits(page):
+    """The command asks for the password and prints nothing but its hash."""
+    (program,) = re.findall(r"venv/bin/python -c '(.*)'", (ROOT / page).read_text("utf-8"))
+    made = subprocess.run(
+        [sys.executable, "-c", program], input="swordfish\n", capture_output=True, text=True, check=True,
+        start_new_session=True,
+    ).stdout  # fmt: skip
+    assert bcrypt.checkpw(b"swordfish", made.strip().split()[-1].encode())
+
+
+def test_security_page_when_something_is_refused_then_it_says_so():
+    """Every value of the format that is refused by name is on the page."""
+    told = (ROOT / "docs" / "security.md").read_text("utf-8")
+    for value in (*tls_check.OLD_VERSIONS, *tls_check.UNVERIFIED[:2], *tls_check.TLS_KEYS[:2]):
+        assert f"`{value}`" in told
