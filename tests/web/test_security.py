@@ -240,6 +240,30 @@ class Counter:
                 self.at_once -= 1
 
 
+@pytest.mark.parametrize(
+    "header, parts",
+    [
+        (basic("a:b:c")["Authorization"], (b"a", b"b:c")),
+        (basic(":")["Authorization"], (b"", b"")),
+        (basic("no colon")["Authorization"], None),
+        (basic("a:b")["Authorization"] + "!", None),
+        (basic("a:bc")["Authorization"].replace("=", ""), None),
+        ("Digest YTpi", None),
+        (None, None),
+    ],
+)
+def test_header_when_it_is_read_then_only_what_is_well_formed_has_parts(header, parts):
+    """A name without a colon is no login with an empty password, and nonsense is not read over."""
+    assert passwords.parse_header(header) == parts
+
+
+def test_digest_when_parts_join_to_the_same_text_then_it_differs_all_the_same():
+    """Nobody's name and password add up to somebody else's."""
+    check = passwords.Passwords()
+    assert check._digest(b"ab", b"c") != check._digest(b"a", b"bc")
+    assert check._digest(b"ab", b"c") != passwords.Passwords()._digest(b"ab", b"c")
+
+
 async def test_passwords_when_a_login_is_repeated_then_it_is_computed_once(monkeypatch):
     """Right or wrong, known or not: the second answer comes from memory."""
     counter, check = Counter(monkeypatch), passwords.Passwords()
