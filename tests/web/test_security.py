@@ -788,6 +788,16 @@ async def test_change_that_is_undone_counts_as_none(start):
     assert site.security._changed is None
 
 
+async def test_broken_file_that_looks_as_it_did_when_it_was_good_is_read_all_the_same(start):
+    """What was wrong may have been the disk; the next look tries again."""
+    site = await start(USERS)
+    site.security.close()
+    site.security._broken = "cannot be read"
+    reading = site.security._look()
+    assert reading is not None
+    assert reading.config == site.security._config
+
+
 async def test_defect_while_reading_is_500_and_not_the_end_of_watching(start, monkeypatch, caplog):
     """Whatever goes wrong in the thread: closed, told once, and looked at again."""
     site = await start(USERS)
@@ -805,7 +815,7 @@ async def test_defect_while_reading_is_500_and_not_the_end_of_watching(start, mo
     await until_status(site, 200, headers=ALICE)
 
 
-async def test_close_in_the_middle_of_a_look_watches_no_longer(start, monkeypatch):
+async def test_close_in_the_middle_of_a_look_watches_no_longer(start, monkeypatch, caplog):
     """No timer and no callback is left behind, and closing twice is fine."""
     site = await start(USERS)
     began, go_on = threading.Event(), threading.Event()
@@ -821,6 +831,7 @@ async def test_close_in_the_middle_of_a_look_watches_no_longer(start, monkeypatc
     go_on.set()
     await asyncio.sleep(3 * LOOK)
     assert site.security._timer is None
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_security_when_the_file_is_bad_at_the_start_then_it_does_not_start(tmp_path):
