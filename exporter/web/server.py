@@ -15,8 +15,8 @@ from exporter.telemetry import State, TargetStatus
 from exporter.web.negotiation import choose_format, wants_gzip
 from exporter.web.operations import Operations, RenderScrape
 from exporter.web.page import Options
-from exporter.web.status_pages import API_PATH, StatusPages
 from exporter.web.security import Security
+from exporter.web.status_pages import API_PATH, StatusPages
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
 WORTH_PACKING = 1 << 10
