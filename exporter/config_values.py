@@ -129,7 +129,7 @@ def serial_number(value: Any) -> str:
     """A serial number; one of digits only is a number to YAML, which would drop leading noughts."""
     if not isinstance(value, str):
         raise ValueError(f"{value} is no serial number in text; put it in quotes")  # noqa: TRY004
-    return text(value)
+    return text(value).strip()
 
 
 def string_number(value: Any) -> str:

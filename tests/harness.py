@@ -173,6 +173,7 @@ class Harness:
         """End the exporter; nothing of it may be left."""
         if self._running:
             self._running = False
+            assert self.pool.tasks_alive(), "a session ended on its own"
             await self.pool.aclose()
 
     async def aclose(self) -> None:

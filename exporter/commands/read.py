@@ -119,12 +119,13 @@ def rows(report: DeviceReport, known: Catalogue) -> Iterator[tuple[str, str, str
                 metric = source.family.name + label
             yield service, printable(key), printable(value), printable(unit), metric
         for entry in answer.inputs:
-            kind = next((kind for kind in known.direct if kind.pattern.fullmatch(entry.name)), None)
             metrics = ("", "")
-            if kind is not None:
-                match = kind.pattern.fullmatch(entry.name)
-                label = f'{{{kind.voltage.labels[-1]}="{int(match[1]) if match else ""}"}}'
-                metrics = (kind.voltage.name + label, kind.current.name + label)
+            for kind in known.direct:
+                number = kind.number(entry.name)
+                if number is not None:
+                    label = f'{{{kind.voltage.labels[-1]}="{number}"}}'
+                    metrics = (kind.voltage.name + label, kind.current.name + label)
+                    break
             name = printable(entry.name)
             yield service, name, printable(entry.voltage), printable(entry.voltage_unit), metrics[0]
             yield service, name, printable(entry.current), printable(entry.current_unit), metrics[1]

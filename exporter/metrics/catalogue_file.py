@@ -73,6 +73,8 @@ class CatalogueFile:
         self.readable = not self.document.mistakes
         self.entries: dict[str, Entry] = {}
         value = self.document.value if self.readable else {}
+        if value is None and not whole:
+            value = {}  # comments only, as `read --unmapped` prints where nothing is unmapped
         self._whole = whole and self.readable
         self._top = Section(self.document, "", value, SECTIONS)
         self.since = self._top.take("since", text, "")

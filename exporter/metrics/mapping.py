@@ -39,6 +39,8 @@ from exporter.telemetry import (
 
 MOST_INPUT_NAMES = 500
 FEWEST_NOUGHTS = 5
+UNLISTED_SECONDS = 172_800.0
+MOST_UNLISTED = 100
 INVERTER_KINDS = ("inverter", "hybrid")
 BATTERY_PROOF = ("I18N_COMMON_BATTERY_VOLTAGE", "I18N_COMMON_BATTERY_SOC", "I18N_COMMON_BATTARY_HEALTH")
 
@@ -91,12 +93,14 @@ class TargetView:
         self._generic = generic
         self._state = state
         self._max_unmapped = max_unmapped
+        self._unlisted: dict[str, tuple[float, DeviceView]] = {}
         self.gateway = GatewayView(catalogue.units, self._count)
 
     def update(self, snapshot: Snapshot, info: TargetInfo) -> None:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""
         self.gateway.update(snapshot, info)
         listed = [report.device.identity for report in snapshot.devices]
+        self._put_aside({i: view for i, view in self.devices.items() if i not in listed}, snapshot.taken_at)
         self.devices = {identity: self.devices[identity] for identity in listed if identity in self.devices}
         kinds = [self._catalogue.kind_of(report.device.dev_type) for report in snapshot.devices]
         alone = sum(kind in INVERTER_KINDS for kind in kinds) == 1
@@ -108,6 +112,15 @@ class TargetView:
             self._update_device(report, kind, rated)
         self.devices = {identity: self.devices[identity] for identity in listed}
 
+    def _put_aside(self, views: Mapping[str, DeviceView], now: float) -> None:
+        """Keep the history of devices that a list left out: a total is judged by it when they are back."""
+        for identity, view in views.items():
+            for kept in (view.answered, view.sources, view.keys, view.slots):  # all but the history
+                kept.clear()
+            self._unlisted[identity] = now, view
+        recent = [(i, kept) for i, kept in self._unlisted.items() if now - kept[0] <= UNLISTED_SECONDS]
+        self._unlisted = dict(recent[-MOST_UNLISTED:])
+
     def _has_room(self) -> bool:
         """Whether another key without an entry may make a series."""
         return sum(len(view.generic_owners) for view in self.devices.values()) < self._max_unmapped
@@ -115,9 +128,12 @@ class TargetView:
     def _update_device(self, report: DeviceReport, kind: str, rated_watts: float | None) -> None:
         device = report.device
         view = self.devices.get(device.identity)
+        if view is None:
+            _, view = self._unlisted.pop(device.identity, (0.0, None))
         if view is None or view.kind != kind:
             states = States(self._state, self._catalogue.states.get(kind, ()))
-            view = self.devices[device.identity] = DeviceView(device, kind, states)
+            view = DeviceView(device, kind, states)
+        self.devices[device.identity] = view
         view.device, view.faults, view.rating.watts = device, report.faults, rated_watts
         view.answered = {s: answered for s, answered in view.answered.items() if s in report.answers}
         new = {  # in the order in which sources are preferred

@@ -45,6 +45,7 @@ class Cycle:
         wall: Callable[[], float],
     ) -> None:
         self.snapshot: Snapshot | None = None
+        self.last_with_devices: Snapshot | None = None
         self.seconds: float | None = None
         self.device_count: int | None = None
         self.had_one = False  # a cycle has ended
@@ -215,6 +216,8 @@ class Cycle:
             for device in self._devices
         )
         self.snapshot = Snapshot(now, wall, tuple(reports), dict(self._survey.answers))
+        if self._devices:
+            self.last_with_devices = self.snapshot
 
     def _watch(self) -> None:
         self._fruitless = 0 if self.answered else self._fruitless + 1

@@ -18,6 +18,7 @@ from yarl import URL
 
 from exporter.config import Target
 from exporter.winet import errors, tls
+from exporter.winet.messages import clean
 from exporter.winet.names import SystemResolver
 
 PATH = "/ws/home/overview"
@@ -27,6 +28,7 @@ OPEN_SECONDS = 20.0  # a small computer needs seconds for an RSA handshake
 NAMED_PORT_TLS_SECONDS = 5.0  # on a port of unknown kind, silence counts as "no TLS here"
 CLOSE_SECONDS = 1.0
 LARGEST_MESSAGE = 1 << 20  # the largest seen has 18 kB
+PAGE_SECONDS = 30.0  # while a page is read, nothing else is
 LARGEST_PAGE = 4 << 20  # its file of labels has thousands of lines (inferred)
 
 NO_TLS_REASONS = (
@@ -154,29 +156,32 @@ class Dialer:
                 self.certificate = watch.seen
         return socket
 
-    async def fetch(self, path: str) -> str:
+    async def fetch(self, path: str, most: int = LARGEST_PAGE) -> str:
         """One of the gateway's own pages as text, over the transport that its WebSocket speaks.
 
         With TLS the pages are beside the WebSocket and checked like it; plain they have a port of their own.
-        Raises a `TransportError`, or `Rejected` for any HTTP status but 200.
+        Raises a `TransportError`, or `Rejected` for any HTTP status but 200. `most` bounds its bytes.
         """
         spoken = self._spoken or self.endpoints()[0]
         secure = spoken.scheme == "wss"
         port = spoken.port if secure else self._target.http_port
         endpoint = Endpoint("https" if secure else "http", spoken.host, port)
         watch = tls.CertificateWatch(self._target.fingerprints)
+        limit = min(self._target.request_timeout, PAGE_SECONDS)
         try:
-            async with asyncio.timeout(self._target.request_timeout):
-                return await self._fetch(endpoint, path, await self._verification(watch))
+            async with asyncio.timeout(limit):
+                return await self._fetch(endpoint, path, await self._verification(watch), most)
         except TimeoutError:
-            raise errors.NoAnswer(
-                f"no answer to {endpoint}{path} within {self._target.request_timeout:g} s"
-            ) from None
+            raise errors.NoAnswer(f"no answer to {endpoint}{path} within {limit:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translate(error, endpoint, watch, self._target.fingerprints) from error
 
     async def _fetch(
-        self, endpoint: Endpoint, path: str, verification: ssl.SSLContext | tls.CertificateWatch
+        self,
+        endpoint: Endpoint,
+        path: str,
+        verification: ssl.SSLContext | tls.CertificateWatch,
+        most: int,
     ) -> str:
         # a gateway has few sockets, and a page that is packed would be larger than it seems
         headers = {"Connection": "close", "Accept-Encoding": "identity"}
@@ -189,8 +194,8 @@ class Dialer:
             page = bytearray()
             async for part in response.content.iter_chunked(1 << 16):
                 page += part
-                if len(page) > LARGEST_PAGE:
-                    raise errors.Garbled(f"{endpoint}{path} has more than {LARGEST_PAGE} bytes")
+                if len(page) > most:
+                    raise errors.Garbled(f"{endpoint}{path} has more than {most} bytes")
             return page.decode("utf-8", "replace")
 
     async def _verification(self, watch: tls.CertificateWatch) -> ssl.SSLContext | tls.CertificateWatch:
@@ -213,7 +218,10 @@ def _translate(
     if isinstance(error, aiohttp.ServerFingerprintMismatch):
         return errors.CertificateMismatch(tuple(map(tls.spell, pins)), tls.spell(error.got.hex()))
     if isinstance(error, aiohttp.ClientResponseError):
-        return errors.UpgradeRefused(f"{endpoint} refused the WebSocket: HTTP {error.status} {error.message}")
+        if endpoint.scheme in ("http", "https"):
+            return errors.Garbled(f"{endpoint} does not speak HTTP ({clean(error.message)})")
+        words = clean(f"HTTP {error.status} {error.message}")
+        return errors.UpgradeRefused(f"{endpoint} refused the WebSocket: {words}")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return errors.TlsFailed(f"{endpoint}: {error.certificate_error}")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -229,6 +237,8 @@ def _translate(
         if not (isinstance(cause, OSError) and cause.errno in UNREACHABLE_ERRNOS):
             return TlsNotSpoken(f"{endpoint} does not speak TLS ({words})")
     if isinstance(error, aiohttp.ServerDisconnectedError):
+        if endpoint.scheme in ("http", "https"):
+            return errors.ConnectionLost(f"{endpoint} closed the connection instead of answering")
         wants = "; it may want TLS (transport: wss)" if endpoint.scheme == "ws" else ""
         return errors.UpgradeRefused(f"{endpoint} closed the connection instead of answering{wants}")
     if isinstance(error, aiohttp.ClientConnectorError):

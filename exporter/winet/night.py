@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from exporter import sun
-from exporter.telemetry import DeviceReport, Location, OwnDevice, Reading, Service, Snapshot
+from exporter.telemetry import DeviceReport, GatewayService, Location, OwnDevice, Reading, Service, Snapshot
 from exporter.winet import errors
 from exporter.winet.dial import TlsNotSpoken
 
@@ -35,6 +35,7 @@ class Night:
         self._location = location
         self._own = devices
         self._fell_silent_at: float | None = None
+        self._was_dark = False  # since it was lost
 
     def lost(self, snapshot: Snapshot | None, now: float, wall: float) -> None:
         """An outage begins at `now` (monotonic; `wall` since 1970) after these last readings."""
@@ -42,6 +43,7 @@ class Night:
             snapshot is not None and _can_sleep(snapshot) and (self._is_dark(wall) or self._idle(snapshot))
         )
         self._fell_silent_at = now if ready else None
+        self._was_dark = False
 
     def may_be_falling(self, error: Exception) -> bool:
         """Whether the outage that has just begun with `error` is no surprise."""
@@ -54,9 +56,14 @@ class Night:
         gone_for = now - self._fell_silent_at
         if self._location is None:
             return gone_for < LONGEST_SLEEP_SECONDS
-        if gone_for < LONGEST_SUN_SECONDS or self._is_dark(wall):
+        if self._is_dark(wall):
+            self._was_dark = True
             return True
-        return self._is_dark(wall - LONGEST_SUN_SECONDS)
+        if gone_for < LONGEST_SUN_SECONDS or self._is_dark(wall - LONGEST_SUN_SECONDS):
+            return True
+        if self._was_dark:  # a morning came and it did not: the next evening explains nothing
+            self._fell_silent_at = None
+        return False
 
     def _is_dark(self, wall: float) -> bool:
         return self._location is not None and not sun.is_up(self._location, wall)
@@ -64,15 +71,18 @@ class Night:
     def _idle(self, snapshot: Snapshot) -> bool:
         """Whether every string inverter stood by or hardly made power in its last words."""
         inverters = [report for report in snapshot.devices if report.device.dev_type in STRING_INVERTERS]
-        return all(self._is_idle(report) for report in inverters)
+        statistics = snapshot.gateway.get(GatewayService.STATISTICS)
+        told = (_watts(r) for r in statistics.readings if r.key == "rated_power") if statistics else ()
+        of_plant = next((watts for watts in told if watts is not None), 0.0)
+        return all(self._is_idle(report, of_plant / len(inverters)) for report in inverters)
 
-    def _is_idle(self, report: DeviceReport) -> bool:
+    def _is_idle(self, report: DeviceReport, rated_watts: float) -> bool:
         answer = report.answers.get(Service.REAL)
         last = {reading.key: reading for reading in reversed(answer.readings)} if answer else {}
         if any("STANDBY" in last[key].value.upper() for key in STATE_KEYS if key in last):
             return True
         own = self._own.get(report.device.identity, OwnDevice())
-        most = max(NEAR_ZERO_WATTS, NEAR_ZERO_SHARE * (own.rated_power_watts or 0.0))
+        most = max(NEAR_ZERO_WATTS, NEAR_ZERO_SHARE * (own.rated_power_watts or rated_watts))
         for key in POWER_KEYS:
             watts = _watts(last[key]) if key in last else None
             if watts is not None:

@@ -129,6 +129,7 @@ class Pool:
         session, task = self._sessions.pop(name), self._tasks.pop(name)
         self._leaving[name] = task
         task.add_done_callback(lambda _: self._leaving.pop(name, None))
+        task.add_done_callback(_tell_of_defect)
         if not session.stop():
             task.cancel()
 
@@ -201,6 +202,12 @@ async def close_together(*pools: Pool) -> None:
     await _ended({task for pool in pools for task in pool.let_all_go()})
     for pool in pools:
         await pool.aclose()
+
+
+def _tell_of_defect(task: asyncio.Task[None]) -> None:
+    """A session ends by itself only through a defect."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a session had ended on its own", exc_info=error)
 
 
 async def _ended(tasks: set[asyncio.Task[None]]) -> None:

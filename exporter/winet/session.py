@@ -187,7 +187,7 @@ class Session:
             others_answered=self._cycle.others_answered or self._survey.blamed,
             asleep=self._outage.is_sleep(error),
         )
-        self._outage.failed(error, pause, self._state, self.snapshot)
+        self._outage.failed(error, pause, self._state, self._cycle.last_with_devices)
         self._wait = pause, now + pause.seconds
         return pause
 

@@ -21,12 +21,14 @@ from exporter.winet.messages import Reply
 FIRST_SECONDS = 300.0
 NEW_SECONDS = 600.0
 INTERVAL_SECONDS = 60.0
+LOSSES_IN_A_ROW = 3
 SECONDS_EACH = 10.0
 DAY_SECONDS = 86400.0
 FAULT = "fault"
 FAULT_TYPES = (0, 1, 21, 35)  # inverters: only they were ever asked for faults (reported once)
 FIRMWARE_KEY = "I18N_COMMON_APPLI_SOFT_VERSION"
 ABOUT_PATH = "/about/list"
+LARGEST_ABOUT = 1 << 16  # the largest seen has 1 kB
 ORDER: tuple[str, ...] = (
     GatewayService.STATE,
     GatewayService.ABOUT,
@@ -59,7 +61,8 @@ class Survey:
         self.answers: dict[GatewayService, Answer] = {}
         self.faults: dict[str, Faults] = {}
         self.blamed = False  # the line was lost over one of these questions
-        self._at_once = max(1, int(refresh_interval // SECONDS_EACH))
+        self._refresh_interval = refresh_interval
+        self._next_at = -math.inf
         self._dialer = dialer
         self._counters = counters
         self._log = log
@@ -69,7 +72,9 @@ class Survey:
         self._introduced: set[str] = set()
         self._not_before: dict[Topic, float] = {}
         self._given_up: set[Topic] = set()
-        self._silent: set[str] = set()  # services that cost a line
+        self._silent: set[str] = set()  # services that cost a line and never answered
+        self._answered: set[str] = set()
+        self._losses: dict[str, int] = {}  # in a row, of services that have answered before
         self._told: set[str] = set()
         self._firmware = ""
 
@@ -85,11 +90,20 @@ class Survey:
         if math.isinf(self._next_new):
             self._next_new = self._clock() + FIRST_SECONDS
         devices = [report.device for report in snapshot.devices]
-        for _ in range(self._at_once):
+        self._forget_unlisted({"", *(device.identity for device in devices)})
+        self._next_at = max(self._next_at, self._clock() - self._refresh_interval)
+        while self._next_at < self._clock():
             topic = self._due(devices, self._clock())
             if topic is None:
                 return
+            self._next_at += SECONDS_EACH
             await self._raise(connection, token, topic, devices)
+
+    def _forget_unlisted(self, listed: set[str]) -> None:
+        """What is kept by device goes with it."""
+        self.faults = {identity: faults for identity, faults in self.faults.items() if identity in listed}
+        self._given_up = {topic for topic in self._given_up if topic.identity in listed}
+        self._not_before = {t: until for t, until in self._not_before.items() if t.identity in listed}
 
     async def _raise(
         self, connection: Connection, token: str, topic: Topic, devices: Iterable[Device]
@@ -102,9 +116,12 @@ class Survey:
         try:
             await self._ask(connection, token, topic, devices)
         except (errors.NoAnswer, errors.Garbled, errors.ConnectionLost) as error:
-            self._silent.add(topic.service)  # of all devices: each would cost the line anew
-            self._refused(topic, error)
             self.blamed = True
+            if topic.service in self._answered:
+                self._bear(topic, error)
+            else:
+                self._silent.add(topic.service)  # of all devices: each would cost the line anew
+                self._refused(topic, error)
             raise
 
     def _due(self, devices: Iterable[Device], now: float) -> Topic | None:
@@ -157,7 +174,7 @@ class Survey:
         topic = Topic(GatewayService.ABOUT)
         self._not_before[topic] = self._clock() + DAY_SECONDS
         try:
-            page = await self._dialer.fetch(ABOUT_PATH)
+            page = await self._dialer.fetch(ABOUT_PATH, LARGEST_ABOUT)
             try:
                 reply = messages.decode(page)
             except messages.Fragment:
@@ -174,16 +191,29 @@ class Survey:
         if error is None:
             error = self._keep(topic, reply)
         if error is None:
+            self._answered.add(topic.service)
+            self._losses.pop(topic.service, None)
             return
         self._counters.count(error.reason)
         if isinstance(error, errors.Busy | errors.ReadFailed):
             return
-        if isinstance(error, errors.NoData | errors.Rejected) and topic.service != GatewayService.ABOUT:
+        if topic.service in self._answered and isinstance(error, errors.NoData | errors.Rejected):
+            self._bear(topic, error)
+        elif isinstance(error, errors.NoData | errors.Rejected) and topic.service != GatewayService.ABOUT:
             self._give_up(topic, error)
         else:
             # 211, 215; or a word about the session, which the next reading will hear if it is meant; and
             # without `about` nobody would learn of other firmware
             self._not_before[topic] = self._clock() + DAY_SECONDS
+            self._refused(topic, error)
+
+    def _bear(self, topic: Topic, error: errors.WinetError) -> None:
+        """A service that has answered before is not given up for one bad moment; three cost it a day."""
+        losses = self._losses[topic.service] = self._losses.get(topic.service, 0) + 1
+        if losses >= LOSSES_IN_A_ROW:
+            self._losses.pop(topic.service)
+            for other in {topic, *(t for t in self._not_before if t.service == topic.service)}:
+                self._not_before[other] = self._clock() + DAY_SECONDS
             self._refused(topic, error)
 
     def _keep(self, topic: Topic, reply: Reply) -> errors.NoData | None:

@@ -309,7 +309,6 @@ def test_load_when_a_direct_input_would_feed_a_taken_family_then_it_is_a_mistake
 
 WRONG = {
     "no YAML": ("families: [", "line 1: not valid YAML"),
-    "nothing": ("", "must be a mapping (key: value), not nothing"),
     "unknown section": ("famlies: {}", 'line 1: famlies: is not a known key; did you mean "families"?'),
     "section that is nothing": ("families:", "line 1: families: must be a mapping, not nothing"),
     "states that are nothing": ("states:", "line 1: states: must be a mapping (key: value), not nothing"),

@@ -251,6 +251,30 @@ def test_update_when_a_device_was_not_listed_then_its_sources_are_chosen_anew():
     assert plant.refresh(reading(FIRST, "1", "kWh"), reading(SECOND, "2", "kWh")) == {TODAY: 3.6e6}
 
 
+def test_update_when_a_list_left_a_device_out_then_its_totals_are_still_guarded():
+    """One short list must not make a nought believable, which would count a whole lifetime again."""
+    plant = Plant()
+    alive = reading("BUS_VOLTAGE", "380", "V")
+    total = ("pv_energy_joules_total", ())
+    for _ in range(3):
+        assert total in plant.refresh(reading("TOTAL_YIELD", "66842.7", "kWh"), alive)
+    plant.view.update(Snapshot(plant.now, 1e9, ()), INFO)
+    for _ in range(6):
+        assert total not in plant.refresh(reading("TOTAL_YIELD", "0.0", "kWh"), alive)
+    assert plant.refresh(reading("TOTAL_YIELD", "66842.8", "kWh"), alive)[total] == 66842.8 * 3.6e6
+
+
+def test_update_when_devices_come_and_go_for_ever_then_the_memory_is_bounded():
+    """A gateway that invents serial numbers fills no memory."""
+    plant = Plant()
+    for number in range(300):
+        report = DeviceReport(device(f"S{number}"), {})
+        plant.view.update(Snapshot(1000.0 + number, 1e9, (report,)), INFO)
+    assert len(plant.view._unlisted) == 100
+    plant.view.update(Snapshot(1e6, 1e9, ()), INFO)
+    assert len(plant.view._unlisted) <= 1
+
+
 def test_update_when_two_services_have_one_key_then_real_comes_first():
     """Services in the order real, real_battery, direct."""
     plant = Plant()

@@ -84,6 +84,23 @@ async def test_night_with_a_location_ends_half_an_hour_after_sunrise(harness: Ha
     assert harness.pool.status("roof").state == "asleep"
     await harness.pass_time(0.25 * HOUR)  # 04:30
     assert harness.pool.status("roof").state in ("backing_off", "connecting")
+    slept = states(harness).count("asleep")
+    await harness.pass_time(18 * HOUR)  # the next evening explains nothing
+    assert harness.pool.status("roof").state in ("backing_off", "connecting")
+    assert states(harness).count("asleep") == slept
+
+
+async def test_night_with_a_list_that_lost_its_devices_first_is_a_night(harness: Harness) -> None:
+    """A gateway that is losing its power may answer with an empty list before it is gone."""
+    harness.starts_at = DUSK
+    gateway = await harness.gateway(STRING)
+    await harness.start(harness.target(gateway, refresh_interval="30s"))
+    await harness.cycles()
+    gateway.inject("device-vanishes:device=1")
+    await harness.pass_time(HOUR)
+    assert harness.pool.status("roof").device_count == 0
+    gateway.inject("gateway-vanishes")
+    await harness.state("asleep")
 
 
 async def test_night_with_a_hybrid_is_an_outage(harness: Harness) -> None:

@@ -109,6 +109,20 @@ async def test_services_with_a_refusal_are_not_asked_again_that_day(harness: Har
     assert harness.value("winet2_ws_reconnections_total") == 0
 
 
+async def test_services_with_lines_that_break_now_and_then_go_on(harness: Harness) -> None:
+    """What has answered before is not given up for a line that was lost."""
+    gateway = await harness.gateway(OLD, log_size=100_000)
+    await harness.start(harness.target(gateway, refresh_interval="30s"))
+    await harness.cycles()
+    await harness.pass_time(ALL_INTRODUCED)
+    for service in ("state", "statistics", "local", "fault"):
+        gateway.inject(f"reset:service={service}:times=1")
+        await harness.pass_time(400)
+    assert harness.value("winet2_gateway_faults") == 0
+    assert harness.value("winet2_plant_power_watts") > 0
+    assert "runtime" not in asked(gateway)
+
+
 async def test_services_with_a_busy_gateway_are_asked_again(harness: Harness) -> None:
     """201 and 301 pass."""
     gateway = await harness.gateway(OLD, log_size=100_000, faults=["code:service=state:code=201:times=1"])
@@ -217,7 +231,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
         (http("302 Found", b"", "Location: http://192.0.2.1/"), errors.RedirectRefused, "redirect"),
         (http("404 Not Found"), errors.Rejected, "HTTP 404"),
         (http("200 OK", b"x" * (LARGEST_PAGE + 1)), errors.Garbled, "more than"),
-        (b"", errors.UpgradeRefused, "closed the connection"),
+        (b"", errors.ConnectionLost, "closed the connection"),
         (b"nonsense\r\n\r\n", errors.WinetError, "127.0.0.1"),
         (http("200 OK", b"abc")[:-1], errors.ConnectionLost, "127.0.0.1"),
     ],

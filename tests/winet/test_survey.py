@@ -83,7 +83,8 @@ class World:
         assert document["service"] == service
         return messages.decode(self._answer(service, document.get("dev_id", "")))
 
-    async def fetch(self, path: str) -> str:
+    async def fetch(self, path: str, most: int) -> str:
+        assert most == 65536
         assert path == "/about/list"
         return self._answer(ABOUT, "")
 
@@ -156,7 +157,7 @@ async def test_ask_when_cycles_go_on_then_each_topic_comes_at_most_once_a_minute
         times = [when for when, asked in world.asked if asked == name]
         gaps = [later - earlier for earlier, later in pairwise(times)]
         assert min(gaps) >= MINUTE
-        assert max(gaps) <= max(MINUTE, 7 * interval) + 3 * interval
+        assert max(gaps) <= max(MINUTE, 7 * max(interval, 10.0)) + 3 * interval
 
 
 async def test_ask_when_intervals_are_long_then_new_services_are_not_starved():
@@ -309,6 +310,50 @@ async def test_ask_when_a_question_costs_the_line_then_it_is_given_up_and_to_bla
     await world.run(2 * DAY)
     assert len(world.times(STATE)) == 1
     assert world.survey.blamed is False
+
+
+@pytest.mark.parametrize(
+    "wrong", [errors.NoAnswer("x"), errors.ConnectionLost("x"), refusal(200), refusal(999)]
+)
+async def test_ask_when_a_service_has_answered_before_then_one_bad_moment_does_not_end_it(wrong):
+    """A WLAN that drops, or dusk, says nothing about a service; three times in a row cost it a day."""
+    world = World(interval=MINUTE)
+    await world.introduced(STATE)
+    good = world.replies[STATE]
+
+    async def bad_moments(count: int) -> None:
+        world.replies[STATE] = wrong
+        before = len(world.times(STATE))
+        while len(world.times(STATE)) < before + count:
+            try:
+                await world.cycle()
+            except errors.WinetError:
+                world.survey.connected()
+        world.replies[STATE] = good
+
+    for _ in range(3):
+        await bad_moments(2)
+        asked = len(world.times(STATE))
+        await world.run(10 * MINUTE)
+        assert len(world.times(STATE)) >= asked + 8
+    await bad_moments(3)
+    asked = len(world.times(STATE))
+    await world.run(DAY - 10 * MINUTE)
+    assert len(world.times(STATE)) == asked
+    await world.run(20 * MINUTE)
+    assert len(world.times(STATE)) > asked
+
+
+async def test_ask_when_devices_come_and_go_then_nothing_is_kept_of_them():
+    """A gateway that invents serial numbers fills no memory."""
+    world = World()
+    await world.introduced("fault")
+    for number in range(50):
+        world.devices = (inverter(f"S{number}", "1"),)
+        await world.run(2 * MINUTE)
+    kept = {topic.identity for topic in (*world.survey._not_before, *world.survey._given_up)}
+    assert kept <= {"", "S49"}
+    assert set(world.survey.faults) <= {"S49"}
 
 
 @pytest.mark.parametrize(
@@ -545,7 +590,7 @@ async def test_ask_when_fault_rows_are_of_an_unknown_kind_then_a_capture_is_aske
     assert world.survey.faults["B"].rows == (FaultRow("7", ""),)
     ((message, fields),) = told(caplog)
     assert "kind never seen (fields: begin, secret)" in message
-    assert "report it with a capture" in fields["advice"]
+    assert "report it with a recording" in fields["advice"]
     assert fields["service"] == "fault"
     assert "a value nobody" not in caplog.text
 
