@@ -96,8 +96,9 @@ async def test_night_with_a_list_that_lost_its_devices_first_is_a_night(harness:
     gateway = await harness.gateway(STRING)
     await harness.start(harness.target(gateway, refresh_interval="30s"))
     await harness.cycles()
+    await harness.pass_time(HOUR / 2)
     gateway.inject("device-vanishes:device=1")
-    await harness.pass_time(HOUR)
+    await harness.pass_time(HOUR / 4)
     assert harness.pool.status("roof").device_count == 0
     gateway.inject("gateway-vanishes")
     await harness.state("asleep")
