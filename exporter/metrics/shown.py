@@ -88,6 +88,14 @@ def fault_codes(device: DeviceView, aged: float) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.code for row in device.faults.rows))
 
 
+def fault_words(device: DeviceView, aged: float) -> tuple[str, ...]:
+    """Each fault for people: its code, and what the gateway calls it where it does."""
+    rows = device.faults.rows if device.faults is not None and fault_codes(device, aged) else ()
+    return tuple(
+        dict.fromkeys(f"{r.code} ({r.name})" if r.name not in ("", r.code) else r.code for r in rows)
+    )
+
+
 def fresh_samples(info: TargetInfo, device: DeviceView, now: float) -> Iterator[Sample]:
     """The samples of every answer that is not too old."""
     for answered in device.answered.values():
@@ -116,7 +124,7 @@ def _device(
         age,
         device.last_wall,
         state,
-        fault_codes(device, aged),
+        fault_words(device, aged),
         values,
     )
 

@@ -8,14 +8,24 @@ not answer is not asked again until its firmware has changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from exporter.logs import TargetLog
-from exporter.telemetry import Answer, Counters, Device, Faults, GatewayService, Reason, Snapshot
+from exporter.telemetry import (
+    Answer,
+    Counters,
+    Device,
+    FaultRow,
+    Faults,
+    GatewayService,
+    Reason,
+    Snapshot,
+)
 from exporter.winet import errors, facts, messages
 from exporter.winet.connection import Connection
 from exporter.winet.dial import Dialer
+from exporter.winet.labels import LABELS_PATH, decode_properties, label_of
 from exporter.winet.messages import Reply
 
 FIRST_SECONDS = 300.0
@@ -25,6 +35,7 @@ LOSSES_IN_A_ROW = 3
 SECONDS_EACH = 10.0
 DAY_SECONDS = 86400.0
 FAULT = "fault"
+KEY_PREFIX = "I18N_"
 FAULT_TYPES = (0, 1, 21, 35)  # inverters: only they were ever asked for faults (reported once)
 FIRMWARE_KEY = "I18N_COMMON_APPLI_SOFT_VERSION"
 ABOUT_PATH = "/about/list"
@@ -76,6 +87,9 @@ class Survey:
         self._answered: set[str] = set()
         self._losses: dict[str, int] = {}  # in a row, of services that have answered before
         self._told: set[str] = set()
+        self._labels: Mapping[str, str] = {}
+        self._labels_wanted = False
+        self._labels_due = -math.inf
         self._firmware = ""
 
     def connected(self) -> None:
@@ -115,6 +129,7 @@ class Survey:
         self._not_before[topic] = now + INTERVAL_SECONDS
         try:
             await self._ask(connection, token, topic, devices)
+            await self._read_labels()
         except (errors.NoAnswer, errors.Garbled, errors.ConnectionLost) as error:
             self.blamed = True
             if topic.service in self._answered:
@@ -185,6 +200,26 @@ class Survey:
         else:
             self._take(topic, reply)
 
+    async def _read_labels(self) -> None:
+        """What the gateway calls its faults, for pages; only when there is one, and once a day at most."""
+        if not self._labels_wanted or self._clock() < self._labels_due:
+            return
+        self._labels_due = self._clock() + DAY_SECONDS
+        try:
+            self._labels = decode_properties(await self._dialer.fetch(LABELS_PATH))
+        except errors.WinetError as error:
+            self._counters.count(error.reason)
+            self._refused(Topic(LABELS_PATH), error)
+            return
+        self.faults = {
+            identity: faults._replace(rows=tuple(map(self._named, faults.rows)))
+            for identity, faults in self.faults.items()
+        }
+
+    def _named(self, row: FaultRow) -> FaultRow:
+        """The row with the gateway's own words for its key, where they are known."""
+        return row._replace(name=label_of(row.name, self._labels) or row.name)
+
     def _take(self, topic: Topic, reply: Reply) -> None:
         """Keep what a reply tells, or what its refusal means for the next time."""
         error = messages.failure(reply, logged_in=True)
@@ -222,7 +257,8 @@ class Survey:
             decoded = facts.decode_faults(reply)
             if decoded is None:
                 return nothing
-            self.faults[topic.identity] = Faults(self._clock(), decoded.items)
+            self.faults[topic.identity] = Faults(self._clock(), tuple(map(self._named, decoded.items)))
+            self._labels_wanted = any(row.name.startswith(KEY_PREFIX) for row in decoded.items)
             for problem in decoded.problems:
                 self._counters.schema_errors += 1
                 self._counters.count(problem.reason)

@@ -115,6 +115,13 @@ def test_samples_when_a_device_has_faults_then_each_code_is_told_until_it_is_too
     assert only_device(page).faults == codes
 
 
+def test_samples_when_the_gateway_has_words_for_a_fault_then_they_are_told_with_its_code(page):
+    """A number says little to a person; what it calls the same as the code is not said twice."""
+    rows = (FaultRow("10", "AFCI Self Inspection Failure"), FaultRow("11", "11"))
+    page.refresh(replace(page.report(device()), faults=Faults(page.clock.now, rows)))
+    assert only_device(page).faults == ("10 (AFCI Self Inspection Failure)", "11")
+
+
 def gateway_answers(page: Page) -> Snapshot:
     def answer(*readings: Reading) -> Answer:
         return Answer(page.clock.now, WALL, readings)

@@ -63,6 +63,7 @@ class World:
         self.devices = devices or (inverter(),)
         self.counters = Counters()
         self.asked: list[tuple[float, str]] = []
+        self.labels_read = 0
         self.requests: list[str] = []
         self.replies: dict[str, str | Exception] = {
             STATE: success(STATE_DATA),
@@ -83,8 +84,10 @@ class World:
         assert document["service"] == service
         return messages.decode(self._answer(service, document.get("dev_id", "")))
 
-    async def fetch(self, path: str, most: int) -> str:
-        assert most == 65536
+    async def fetch(self, path: str, most: int = 0) -> str:
+        if path == "/i18n/en_US.properties":
+            self.labels_read += 1
+            return "I18N_CONFIG_KEY_796=AFCI Self Inspection Failure\n"
         assert path == "/about/list"
         return self._answer(ABOUT, "")
 
@@ -342,6 +345,22 @@ async def test_ask_when_a_service_has_answered_before_then_one_bad_moment_does_n
     assert len(world.times(STATE)) == asked
     await world.run(20 * MINUTE)
     assert len(world.times(STATE)) > asked
+
+
+async def test_ask_when_a_fault_has_a_key_then_its_words_are_read_once_a_day():
+    """For pages: what the gateway itself calls the fault. A healthy plant's file of labels is never read."""
+    world = World()
+    await world.introduced("fault")
+    assert world.labels_read == 0
+    world.replies["fault"] = listing("fault", {"fault_code": "10", "fault_name": "I18N_CONFIG_KEY_796"})
+    await world.run(3 * HOUR)
+    (row,) = world.survey.faults["A"].rows
+    assert row == ("10", "AFCI Self Inspection Failure")
+    assert world.labels_read == 1
+    world.replies["fault"] = listing("fault", {"fault_code": "11", "fault_name": "I18N_UNKNOWN"})
+    await world.run(DAY)
+    assert world.survey.faults["A"].rows[0].name == "I18N_UNKNOWN"
+    assert world.labels_read == 2
 
 
 async def test_ask_when_devices_come_and_go_then_nothing_is_kept_of_them():
