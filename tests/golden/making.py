@@ -103,7 +103,7 @@ class Line:
         for service, request in requests.items():
             on_reply(service, await self.ask(service, request))
 
-    async def fetch(self, path: str) -> str:
+    async def fetch(self, path: str, most: int = 0) -> str:
         return self._gateway({"service": ABOUT})
 
 
