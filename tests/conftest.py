@@ -11,6 +11,11 @@ from tests.harness import Harness
 from tests.jumping_loop import JumpingLoop
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes minutes comes first, so that the other cores have something to do meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_two_days.py")
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
     """Tests that use the harness live on the jumping clock, all others on a real one."""
     if "harness" in getattr(item, "fixturenames", ()):
