@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import json
 import logging
+import stat
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ def probed(text: str, settings: Config) -> Target:
     try:
         host, port = host_and_port(text)
         address = ipaddress.ip_address(host)
+        if "%" in host:  # a zone: it may be any text, and each would be a session of its own
+            raise ValueError
     except ValueError:
         raise NotAllowed("it is no target of the configuration and no literal address") from None
     for target in settings.targets:
@@ -103,17 +106,23 @@ class TargetFiles:
         self._known = {path: known for path, known in self._known.items() if path in paths}
         for path in paths:
             self._read(path, settings)
-        taken = {target.name for target in settings.targets} | {t.host for t in settings.targets}
-        places = {(target.host, target.port) for target in settings.targets}
+        names: set[str] = set()
+        ports: dict[str, set[int | None]] = {}
+        for target in settings.targets:
+            names |= {target.name, target.host}
+            ports.setdefault(target.host, set()).add(target.port)
         found: list[Target] = []
         for path in paths:
             for target in self._known[path].targets if path in self._known else ():
-                clash = target.name in taken or {(target.host, None), (target.host, target.port)} & places
-                if clash:
+                there = ports.get(target.host, set())
+                same_gateway = bool(there) and (
+                    target.port is None or not there.isdisjoint({None, target.port})
+                )
+                if target.name in names or same_gateway:
                     self._tell(f"{path}: {target.name} is left out, for it is known from elsewhere")
                     continue
-                taken.add(target.name)
-                places.add((target.host, target.port))
+                names |= {target.name, target.host}
+                ports.setdefault(target.host, set()).add(target.port)
                 found.append(target)
         return tuple(found)
 
@@ -128,6 +137,8 @@ class TargetFiles:
             stamp = (status.st_mtime_ns, status.st_size)
             if path in self._known and self._known[path].stamp == stamp:
                 return
+            if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+                raise ConfigError(path, [Mistake("", "is no regular file", 0)])
             if status.st_size > LARGEST_FILE:
                 raise ConfigError(path, [Mistake("", f"has more than {LARGEST_FILE} bytes", 0)])
             text = Path(path).read_text("utf-8")
@@ -172,6 +183,8 @@ def parse_file(text: str, path: str, settings: Config) -> tuple[Target, ...]:
 
 def _group(document: Document, path: str, group: Any) -> Iterable[tuple[str, dict[str, Any]]]:
     section = Section(document, path, group, ("targets", "labels"))
+    if not isinstance(group, dict):
+        return
     hosts, labels = section.raw("targets"), section.raw("labels") or {}
     if not isinstance(hosts, list):
         document.add(section.at("targets"), f'must be a list: ["192.0.2.10"], not {kind(hosts)}')
@@ -185,7 +198,8 @@ def _group(document: Document, path: str, group: Any) -> Iterable[tuple[str, dic
             key = str(name).removeprefix(SETTING)
             if key not in SETTINGS:
                 document.add(section.at("labels"), f"{name} is not known; known: {', '.join(SETTINGS)}")
-            settings[key] = value
+            else:
+                settings[key] = value
     own = {name: value for name, value in labels.items() if not str(name).startswith("__")}
     for place, host in enumerate(hosts):
         yield f"{section.at('targets')}[{place}]", {"host": host, "labels": own, **settings}
