@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from exporter.strict_yaml import Document, Mistake
 from exporter.telemetry import Location, OwnDevice
 
 LONGEST_PASSWORD = 4096  # bytes
+OTHERS = 0o077  # rights of the group and of everybody
 
 
 class ConfigError(Exception):
@@ -163,14 +165,22 @@ def load(path: Path) -> Config:
     missing = _missing(settings)
     if missing:
         raise ConfigError(str(path), missing)
-    unset = [f"the environment variable {name} is not set" for name in _unset_variables(settings)]
-    return replace(settings, warnings=(*settings.warnings, *unset)) if unset else settings
+    unwise = [f"the environment variable {name} is not set" for name in _unset_variables(settings)]
+    unwise += [
+        f"the password file {name} may be read by others; chmod 600 {name}" for name in _open_files(settings)
+    ]
+    return replace(settings, warnings=(*settings.warnings, *unwise)) if unwise else settings
+
+
+def _dialled(settings: Config) -> tuple[Target, ...]:
+    """All targets, and the pattern of those that may be probed."""
+    return settings.targets if settings.probe is None else (*settings.targets, settings.probe.target)
 
 
 def _missing(settings: Config) -> list[Mistake]:
     """The files that the configuration names and that cannot be read; each once."""
     found: dict[str, Mistake] = {}
-    for target in settings.targets:
+    for target in _dialled(settings):
         account = target.credentials
         if account is not None and account.password_file is not None:
             try:
@@ -183,9 +193,20 @@ def _missing(settings: Config) -> list[Mistake]:
 
 
 def _unset_variables(settings: Config) -> list[str]:
-    accounts = (target.credentials for target in settings.targets)
+    accounts = (target.credentials for target in _dialled(settings))
     names = {account.password_env for account in accounts if account is not None and account.password_env}
     return sorted(name for name in names if not os.environ.get(name))
+
+
+def _open_files(settings: Config) -> list[str]:
+    """Password files that somebody besides their owner has a right to."""
+    found = set()
+    for account in settings.accounts.values():
+        if account.password_file is not None:
+            with contextlib.suppress(OSError):  # one that no target uses may be missing
+                if Path(account.password_file).stat().st_mode & OTHERS:
+                    found.add(account.password_file)
+    return sorted(found)
 
 
 def parse(text: str, *, source: str, folder: Path) -> Config:

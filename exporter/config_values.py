@@ -120,8 +120,10 @@ def networks(value: Any) -> tuple[str, ...]:
 
 
 def ports(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value or not all(type(p) is int and 0 < p < 65536 for p in value):
-        raise ValueError(f"must be a list of ports: [443, 8082], not {kind(value)}")
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of ports: [443, 8082], not {kind(value)}")  # noqa: TRY004
+    if not value or not all(type(port) is int and 0 < port < 65536 for port in value):
+        raise ValueError("must be a list of ports: [443, 8082], each from 1 to 65535")
     return tuple(value)
 
 

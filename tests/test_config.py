@@ -858,6 +858,137 @@ def test_parse_when_there_is_one_mistake_then_the_report_says_so():
         read("yield_for: 1s\ntargets: [{host: a}]")
 
 
+# Probes, target files --------------------------------------------------------------------------------
+
+
+def test_parse_when_a_probe_section_is_given_then_it_is_the_pattern_of_all_probed_targets():
+    """Networks and ports in their usual writing; the rest is as in a target."""
+    probe = read(
+        f"""
+        refresh_interval: 30s
+        {ACCOUNT}
+        probe:
+          allow: [192.0.2.0/24, "2001:DB8:0::/32", 198.51.100.7]
+          ports: [8443]
+          credentials: default
+          verify: pinned
+          fingerprints: ["{PIN}"]
+          idle_timeout: 5m
+          max_sessions: 7
+        """
+    ).probe
+    assert probe is not None
+    assert probe.allow == ("192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32")
+    assert (probe.ports, probe.idle_timeout, probe.max_sessions) == ((8443,), 300.0, 7)
+    assert (probe.target.verify, probe.target.fingerprints) == ("pinned", (PIN,))
+    assert probe.target.credentials == Credentials(username="user", password=Secret("pw"))
+    assert probe.target.refresh_interval == 30.0
+
+
+def test_parse_when_a_probe_section_is_empty_then_nothing_may_be_probed():
+    """Everything has to be allowed by name; it stands for itself, without a target."""
+    probe = read("probe: {}").probe
+    assert probe is not None
+    assert (probe.allow, probe.ports) == ((), (443, 8082))
+    assert (probe.idle_timeout, probe.max_sessions) == (600.0, 1000)
+    assert read("targets: [{host: a}]").probe is None
+
+
+def test_parse_when_target_files_are_given_then_patterns_start_at_the_folder():
+    """Whole paths stay; a configuration of target files needs no target of its own."""
+    found = read('target_files: ["targets/*.yml", /srv/more.json]')
+    assert found.target_files == ("/etc/winet/targets/*.yml", "/srv/more.json")
+    assert found.targets == ()
+    assert read("targets: [{host: a}]").target_files == ()
+
+
+PROBE_MISTAKES = {
+    "no mapping": ("probe: [a]", 1, "probe", "must be a mapping"),
+    "unknown key": ("probe:\n  alow: []", 2, "probe.alow", 'did you mean "allow"?'),
+    "a target's key": ("probe:\n  transport: ws", 2, "probe.transport", "is not a known key"),
+    "a host": ("probe:\n  host: 192.0.2.1", 2, "probe.host", "is not a known key"),
+    "allow that is text": ("probe:\n  allow: 192.0.2.0/24", 2, "probe.allow", "must be a list of texts"),
+    "no network": ("probe:\n  allow: [solar.example]", 2, "probe.allow", "solar.example is no network"),
+    "host bits": ("probe:\n  allow: [192.0.2.1/24]", 2, "probe.allow", "has host bits set"),
+    "a number for a network": ("probe:\n  allow: [1]", 2, "probe.allow", "must be text, not a number (1)"),
+    "ports that are one": ("probe:\n  ports: 443", 2, "probe.ports", "must be a list of ports: [443, 8082]"),
+    "no port at all": ("probe:\n  ports: []", 2, "probe.ports", "must be a list of ports: [443, 8082]"),
+    "port 0": ("probe:\n  ports: [0]", 2, "probe.ports", "must be a list of ports: [443, 8082]"),
+    "a port too high": ("probe:\n  ports: [65536]", 2, "probe.ports", "must be a list of ports: [443, 8082]"),
+    "true for a port": ("probe:\n  ports: [true]", 2, "probe.ports", "must be a list of ports: [443, 8082]"),
+    "unknown account": ("probe:\n  credentials: x", 2, "probe.credentials", 'no credentials named "x"'),
+    "account over an unverified line": (
+        f"{ACCOUNT}\nprobe:\n  credentials: default",
+        3, "probe.credentials", "only with verify: pinned or strict",
+    ),
+    "no flag": (
+        "probe:\n  send_credentials_unverified: 1",
+        2, "probe.send_credentials_unverified", "must be true or false",
+    ),
+    "pinned without a pin": ("probe:\n  verify: pinned", 2, "probe.verify", "pinned needs fingerprints"),
+    "a pin of odd length": ('probe:\n  fingerprints: ["ab"]', 2, "probe.fingerprints", "has 64 hex digits"),
+    "a pin with bypass": (
+        f'probe:\n  verify: bypass\n  fingerprints: ["{PIN}"]',
+        3, "probe.fingerprints", "write verify: pinned",
+    ),
+    "too short to be idle": ("probe:\n  idle_timeout: 5s", 2, "probe.idle_timeout", "must be from 10s"),
+    "no session at all": ("probe:\n  max_sessions: 0", 2, "probe.max_sessions", "number from 1 to 100000"),
+    "target files that are text": ("target_files: a.yml", 1, "target_files", "must be a list of texts"),
+    "a target file that is a number": ("target_files:\n  - 1", 1, "target_files", "must be text"),
+    "an empty pattern": ('target_files: [""]', 1, "target_files", "must not be empty"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("document, line, path, remedy", PROBE_MISTAKES.values(), ids=PROBE_MISTAKES.keys())
+def test_parse_when_a_probe_or_target_file_is_wrong_then_it_is_told_once(document, line, path, remedy):
+    """Path, line and remedy of each mistake, and nothing else."""
+    (mistake,) = mistakes(document)
+    assert (mistake.path, mistake.line) == (path, line)
+    assert remedy in mistake.message
+    assert "[443, 8082], not a list" not in mistake.message
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [f'fingerprints: ["{PIN}"]', "verify: strict", "ca_file: ca.pem", "send_credentials_unverified: true"],
+)
+def test_parse_when_probes_may_have_an_account_then_it_is_taken(rest):
+    """Over a line that is verified, or by an explicit word."""
+    probe = read(f"{ACCOUNT}\nprobe:\n  credentials: default\n  {rest}").probe
+    assert probe is not None
+    assert probe.target.credentials is not None
+
+
+def test_load_when_the_password_file_of_probes_is_missing_then_it_is_a_mistake(tmp_path):
+    """As for a target: what could not work is told when it is checked."""
+    file = tmp_path / "winet.yml"
+    file.write_text(
+        "credentials: {a: {username: u, password_file: pw}}\n"
+        "probe: {credentials: a, verify: strict, ca_file: ca.pem}"
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert [mistake.path for mistake in caught.value.mistakes] == ["password_file", "ca_file"]
+
+
+@pytest.mark.parametrize(
+    "mode, warned", [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o644, 1), (0o610, 1)]
+)
+def test_load_when_others_may_read_a_password_file_then_it_warns(tmp_path, mode, warned):
+    """Once for each file, however many use it, with the remedy; it is used all the same."""
+    file, password = tmp_path / "winet.yml", tmp_path / "pw"
+    file.write_text(
+        "credentials: {a: {username: u, password_file: pw}, b: {username: v, password_file: pw}}\n"
+        "targets: [{host: a, credentials: a}, {host: b, credentials: b}]"
+    )
+    password.write_text("pw")
+    password.chmod(mode)
+    warnings = config.load(file).warnings
+    assert len(warnings) == warned
+    for warning in warnings:
+        assert f"chmod 600 {password}" in warning
+
+
 @pytest.mark.parametrize("text", ["", "# nothing", "~", "[1, 2]", "text", "7"])
 def test_parse_when_there_is_no_mapping_then_it_is_a_mistake(text):
     """An empty file and one that is something else are refused like any other mistake."""
@@ -1073,6 +1204,7 @@ def test_load_when_files_it_names_are_missing_then_each_is_a_mistake(tmp_path, m
         config.load(file)
     assert [mistake.path for mistake in caught.value.mistakes] == ["password_file", "ca_file"]
     (tmp_path / "pw").write_text("pw")
+    (tmp_path / "pw").chmod(0o600)
     (tmp_path / "ca.pem").touch()
     assert config.load(file).warnings == ("the environment variable NO_SUCH_VARIABLE is not set",)
 
