@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ class Exporter:
         self._load = load
         self._shard = shard
         self._files = TargetFiles()
+        self._of_files: tuple[Target, ...] = ()
         self._changing = asyncio.Lock()
         gate = asyncio.Semaphore(MOST_CONNECTING)
         self._clock = clock
@@ -108,6 +110,7 @@ class Exporter:
 
     async def _apply(self, of_files: tuple[Target, ...]) -> None:
         """Live with the targets of the main file and of these others."""
+        self._of_files = of_files
         for name in await self.pool.apply(self._mine((*self.settings.targets, *of_files))):
             self.exposition.forget(name)
 
@@ -124,6 +127,8 @@ class Exporter:
                 log.error("not reloaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400  no defect
                 self.exposition.reloaded(successful=False)
                 return str(error)
+            for warning in settings.warnings:
+                log.warning("configuration", extra={"fields": {"warning": warning}})
             self.settings = settings
             if known != self.exposition.catalogue:
                 self._use(known)
@@ -145,15 +150,13 @@ class Exporter:
 
     async def watch(self) -> None:
         """Follow the target files until cancelled."""
-        seen: tuple[Target, ...] | None = None
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if not self.settings.target_files:
                 continue
             async with self._changing:
                 found = await asyncio.to_thread(self._files.read, self.settings)
-                if found != seen:
-                    seen = found
+                if found != self._of_files:
                     await self._apply(found)
 
     def tasks_alive(self) -> bool:
@@ -164,16 +167,14 @@ class Exporter:
 
     async def probe(self, text: str, seconds: float) -> RenderScrape:
         """How to render the target that a URL names, after it was read if it never was before."""
-        named = text if text in self.pool.names else None
+        known = (*self.settings.targets, *self._of_files)
         try:
-            target = probed(text, self.settings)
+            target = probed(text, replace(self.settings, targets=known))
         except NotAllowed as refused:
-            if named is None:
-                raise ProbeRefused(str(refused)) from None
-            return lambda form: self.exposition.render(form, named)
+            raise ProbeRefused(str(refused)) from None
         if target.name in self.pool.names:
             return lambda form: self.exposition.render(form, target.name)
-        if self._probed is None or target in self.settings.targets:
+        if self._probed is None or target in known:
             raise ProbeRefused("another shard looks after it")
         try:
             await self._probed.want(target, seconds)

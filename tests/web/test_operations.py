@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from exporter import config
 from exporter.commands.running import Exporter, Shard
 from exporter.simulator import SimulatedGateway
+from exporter.targets import in_shard
 from exporter.web.operations import Operations, scrape_deadline
 from exporter.web.server import Address, Server
 from tests.harness import CATALOGUE, OLD, PASSWORD, STRING, Harness, received, series
@@ -443,6 +444,58 @@ async def test_target_files_are_followed_while_the_exporter_runs(
     assert world.exporter.pool.names == ()
 
 
+async def test_target_file_that_changes_back_after_a_reload_is_followed(
+    harness: Harness, begin: Begin, tmp_path: Path
+) -> None:
+    """What counts is what is in force, not what was seen before the reload."""
+    gateways = [await harness.gateway(OLD), await harness.gateway(OLD)]
+    first, second = (
+        json.dumps([{"targets": [f"127.0.0.1:{g.port}"], "labels": {"__winet_transport": "ws"}}])
+        for g in gateways
+    )
+    file = tmp_path / "more.json"
+    file.write_text(first)
+    world = await begin({"target_files": ["more.json"]})
+    await harness.pass_time(6)
+    (name,) = world.exporter.pool.names
+    file.write_text(second + " ")
+    assert (await world.post("/-/reload"))[0] == 200
+    assert world.exporter.pool.names != (name,)
+    file.write_text(first)
+    await harness.pass_time(6)
+    assert world.exporter.pool.names == (name,)
+
+
+async def test_probe_of_a_target_file_s_gateway_uses_its_session(
+    harness: Harness, begin: Begin, tmp_path: Path
+) -> None:
+    """By name, host or address, as for the main file: never two sockets to one gateway."""
+    gateway = await harness.gateway(OLD)
+    labels = {"__winet_name": "barn", "__winet_transport": "ws"}
+    group = {"targets": [f"127.0.0.1:{gateway.port}"], "labels": labels}
+    (tmp_path / "more.json").write_text(json.dumps([group]))
+    world = await begin(
+        {"target_files": ["more.json"], "probe": {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}}
+    )
+    await world.until_up("barn")
+    for text in ("barn", "127.0.0.1", f"127.0.0.1:{gateway.port}", f"[::ffff:127.0.0.1]:{gateway.port}"):
+        assert await world.up(f"/probe?target={text}") == {"barn": 1}
+    assert gateway.counts.upgrades == gateway.counts.max_sockets_open == 1
+
+
+async def test_probe_of_another_shard_s_target_is_400(harness: Harness, begin: Begin, tmp_path: Path) -> None:
+    """Be it in the main file or in a target file: its own shard has the one session."""
+    gateway = await harness.gateway(OLD)
+    (tmp_path / "more.json").write_text(json.dumps([{"targets": [f"127.0.0.1:{gateway.port}"]}]))
+    document = {"target_files": ["more.json"], "probe": {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}}
+    name = f"127.0.0.1:{gateway.port}"
+    foreign = next(n for n in range(2) if not in_shard(name, n, 2))
+    world = await begin(document, shard=Shard(foreign, 2))
+    status, text = await world.get(f"/probe?target={name}")
+    assert (status, "another shard" in text) == (400, True)
+    assert gateway.counts.tcp_accepted == 0
+
+
 async def test_shards_divide_the_targets_among_them(harness: Harness, begin: Begin) -> None:
     """Every target is in exactly one."""
     targets = [{"host": f"127.0.1.{n}", "name": f"t{n}", "transport": "ws"} for n in range(20)]
@@ -454,6 +507,22 @@ async def test_shards_divide_the_targets_among_them(harness: Harness, begin: Beg
 
 
 # Lifecycle -------------------------------------------------------------------------------------------
+
+
+async def test_reload_with_an_unwise_configuration_logs_its_warnings(
+    harness: Harness, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As at the start; a configuration that is refused warns of nothing."""
+    world = await begin({"targets": [], "probe": {}})
+    world.rewrite({"refresh_interval": "5s", "targets": [], "probe": {}})
+    assert (await world.post("/-/reload"))[0] == 200
+    found = [r.fields["warning"] for r in caplog.records if r.message == "configuration"]
+    assert found == list(world.exporter.settings.warnings)
+    assert len(found) == 1
+    caplog.clear()
+    world.rewrite({"refresh_interval": "5s", "targets": 1})
+    assert (await world.post("/-/reload"))[0] == 500
+    assert not [r for r in caplog.records if r.message == "configuration"]
 
 
 async def test_pause_and_resume_by_route(harness: Harness, begin: Begin) -> None:
