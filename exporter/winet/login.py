@@ -103,13 +103,29 @@ class Login:
             return False
 
     def digest(self, salt: str) -> str:
-        """What tells the account that would be used from another one; "" where none can be read. Blocks."""
+        """What tells the refused account, or else the one that would be used, from another; "" where no
+        password can be read. Blocks.
+        """
         if self._configured is None:
             return memory.digest(salt, "", "")
         try:
-            return memory.digest(salt, self._configured.username, self._configured.read_password())
+            password = self._refused.reveal() if self._refused else self._configured.read_password()
+            return memory.digest(salt, self._configured.username, password)
         except ValueError:
             return ""
+
+    def refused_before(self, salt: str, digest: str) -> bool:
+        """Whether this is the account that an earlier session was refused with. Blocks."""
+        if self._configured is None:
+            return self.digest(salt) == digest
+        try:
+            password = self._configured.read_password()
+            same = memory.digest(salt, self._configured.username, password) == digest
+        except ValueError:
+            return digest == ""
+        if same:
+            self._refused = Secret(password)
+        return same
 
     def demanded(self) -> bool:
         """A reading was refused for want of a login. True if the next connection can try one."""

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import secrets
 import tempfile
@@ -103,6 +104,8 @@ class Memory:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump({"version": VERSION, "gateways": known}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
             Path(name).replace(self._file)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -116,6 +119,8 @@ def _decode(file: Path) -> dict[str, Record]:
     document = json.loads(file.read_text("utf-8"))
     if document["version"] != VERSION:
         raise ValueError("another version")
+    if not isinstance(document["gateways"], dict):
+        raise TypeError("gateways")
     return {str(place): _checked(raw) for place, raw in document["gateways"].items()}
 
 
@@ -128,7 +133,11 @@ def _checked(raw: object) -> Record:
         if name in raw and type(raw[name]) is not kind:
             raise TypeError(name)
     record = Record.from_dict({name: raw[name] for name in kinds if name in raw})
-    if record.state not in ("", State.REFUSED, State.LOCKED) or record.refusals < 0:
+    if (
+        record.state not in ("", State.REFUSED, State.LOCKED)
+        or record.refusals < 0
+        or not math.isfinite(record.until)
+    ):
         raise ValueError("state")
     bytes.fromhex(record.salt)
     return record

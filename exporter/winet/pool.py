@@ -136,7 +136,7 @@ class Pool:
     async def aclose(self) -> None:
         """End every session within three seconds, logged out where the line is up."""
         sessions = dict(self._sessions)
-        await self._end(list(sessions))
+        await self._end(list(self._tasks))
         self._sessions = sessions  # how they ended can still be read
         if self._http is not None:
             await self._http.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from exporter.config import Target
 from exporter.telemetry import State
+from exporter.winet import errors
 from exporter.winet.dial import Dialer
 from exporter.winet.login import Login
 from exporter.winet.memory import Memory, new_salt
@@ -36,23 +37,32 @@ class Remembered:
     async def pause_at_start(self) -> Pause | None:
         """What is left of a refusal, unless its account was changed since."""
         record = self._record
-        left = min(record.until - self._wall(), LONGEST_ACCESS_PAUSE)
-        if not record.state or left <= 0:
+        if not record.state:
             return None
-        if await asyncio.to_thread(self._login.digest, record.salt) != record.digest:
+        if not await asyncio.to_thread(self._login.refused_before, record.salt, record.digest):
             return None
         self._recovery.refused_before(record.refusals)
-        return Pause(State(record.state), left)
+        left = min(record.until - self._wall(), LONGEST_ACCESS_PAUSE)
+        return Pause(State(record.state), left) if left > 0 else None
 
-    async def note_refusal(self, pause: Pause) -> None:
+    async def note_failure(self, error: errors.WinetError, pause: Pause) -> None:
+        """Write down what a restart must not undo: a refusal, and that TLS was spoken before any failure."""
         record = self._record
-        if pause.state not in (State.REFUSED, State.LOCKED):
-            return
+        changed = record.tls_seen is not self._dialer.tls_seen
+        record.tls_seen = self._dialer.tls_seen
+        # what was withheld was not refused, and another transport may be the remedy
+        if isinstance(error, errors.AccessError) and not isinstance(error, errors.CredentialsWithheld):
+            await self._refused(pause)
+            changed = True
+        if changed:
+            await self._memory.save()
+
+    async def _refused(self, pause: Pause) -> None:
+        record = self._record
         record.salt = record.salt or new_salt()
         record.digest = await asyncio.to_thread(self._login.digest, record.salt)
         record.state, record.until = str(pause.state), self._wall() + pause.seconds
         record.refusals = self._recovery.refusals
-        await self._memory.save()
 
     async def note_online(self) -> None:
         """A login that works ends what was remembered against it."""

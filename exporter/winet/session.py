@@ -176,7 +176,7 @@ class Session:
             else:
                 error = await self._one_life()
                 if error is not None and not self._nap.ended:
-                    await self._remembered.note_refusal(self._settle(error))
+                    await self._remembered.note_failure(error, self._settle(error))
 
     def _settle(self, error: errors.WinetError) -> Pause:
         """Tell of a failure, and how long to wait because of it."""
