@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.metrics.exposition import Format
-from exporter.web.negotiation import LONGEST_HEADER, choose_format
+from exporter.web.negotiation import LONGEST_HEADER, choose_format, wants_gzip
 
-TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
+TEXT, TEXT_1, OPENMETRICS = Format.TEXT, Format.TEXT_1, Format.OPENMETRICS
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -136,3 +136,67 @@ _parts = st.sampled_from(
 def test_choose_format_when_a_header_is_arbitrary_then_it_is_one_of_the_formats(accept):
     """Any header has an answer."""
     assert choose_format(accept) in Format
+
+
+# Text 1.0.0 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "accept, form",
+    [
+        ("text/plain;version=1.0.0", TEXT_1),
+        ("text/plain; version=1.0.0; escaping=allow-utf-8", TEXT_1),
+        ('Text/Plain; Version="1.0.0"', TEXT_1),
+        ("text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3", TEXT_1),
+        ("text/plain;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.4", TEXT),
+        ("text/plain;version=1.0.0;q=0,*/*;q=0.1", TEXT),
+        ("text/plain;version=1.0.0,application/openmetrics-text;q=0.9", TEXT_1),
+        ("text/plain;version=1.0.0;q=0.8,application/openmetrics-text;q=0.9", OPENMETRICS),
+        ("text/plain;version=1.0.1", TEXT),
+        ("text/*;version=1.0.0", TEXT),
+    ],
+)
+def test_choose_format_when_text_1_is_wanted_then_only_that_version_brings_it(accept, form):
+    """Whoever does not ask for it by its version gets the text that everybody reads."""
+    assert choose_format(accept) is form
+
+
+# Packing ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "accept_encoding, packed",
+    [
+        (None, False), ("", False), ("gzip", True), ("GZIP", True), ("gzip, deflate, br", True),
+        ("br", False),
+        ("identity", False), ("*", True), ("*;q=0", False), ("*;q=0.1", True), ("gzip;q=0", False),
+        ("gzip;q=0.0", False), ("gzip;q=0.001", True), ("gzip;q=1.000", True), ("gzip; q=0.5", True),
+        ("*, gzip;q=0", False), ("gzip;q=0, *", False), ("*;q=0, gzip", True),
+        ("identity;q=0, gzip;q=0", False),
+        ("br;q=1.0, gzip;q=0.8, *;q=0.1", True), ("x-gzip", False), ("gzip;q=x", False), ("gzip;q=2", False),
+        ("gzip;q=-1", False), ("gzip;q=nan", False), ("gzipx", False), (" gzip ", True), (";q=1", False),
+    ],
+)  # fmt: skip
+def test_wants_gzip_when_a_header_is_given_then_its_qualities_count(accept_encoding, packed):
+    """`*` stands for gzip only where gzip is not named; nought is never, and what is no quality is nought."""
+    assert wants_gzip(accept_encoding) is packed
+
+
+def test_wants_gzip_when_a_header_is_endless_then_only_its_beginning_is_read():
+    """A header cannot keep the exporter busy."""
+    padding = "a," * LONGEST_HEADER
+    assert wants_gzip(f"{padding}gzip") is False
+    assert wants_gzip(f"gzip,{padding}") is True
+
+
+_packings = st.sampled_from(["gzip", "*", "br", "identity", ";", ",", "q=", "0", "1", "0.5", "=", " ", '"'])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.none() | st.text(max_size=60) | st.lists(_packings, max_size=12).map("".join))
+def test_wants_gzip_when_a_header_is_arbitrary_then_it_is_yes_or_no(accept_encoding):
+    """Any header has an answer; one that speaks neither of gzip nor of everything gets none packed."""
+    packed = wants_gzip(accept_encoding)
+    assert isinstance(packed, bool)
+    if packed:
+        assert "gzip" in accept_encoding.lower() or "*" in accept_encoding
