@@ -24,6 +24,7 @@ SETTINGS = (
     "yield_for", "timezone",
 )  # fmt: skip
 LARGEST_FILE = 16 << 20
+USUAL = {config_target.TLS_PORT, config_target.WS_PORT}  # of one gateway, by its firmware
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ def probed(text: str, settings: Config) -> Target:
     except ValueError:
         raise NotAllowed("it is no target of the configuration and no literal address") from None
     for target in settings.targets:
-        if target.host == host and (target.port is None or port in (None, target.port)):
+        if target.host == host and (
+            None in (port, target.port) or port == target.port or {port, target.port} == USUAL
+        ):
             return target
     return _pattern(settings.probe, address, port)
 
@@ -67,14 +70,15 @@ def _pattern(
 ) -> Target:
     if not any(address in ipaddress.ip_network(network) for network in probe.allow):
         raise NotAllowed("its address is not in probe.allow")
-    usual = (config_target.TLS_PORT, config_target.WS_PORT)
-    open_ports = [p for p in usual if p in probe.ports]
-    if port is None and len(open_ports) != len(usual):
+    open_ports = [p for p in (config_target.TLS_PORT, config_target.WS_PORT) if p in probe.ports]
+    if port is None and len(open_ports) != len(USUAL):
         if not open_ports:
             raise NotAllowed("it needs a port, one of probe.ports")
         port = open_ports[0]
     if port is not None and port not in probe.ports:
         raise NotAllowed("its port is not in probe.ports")
+    if port in USUAL and len(open_ports) == len(USUAL):
+        port = None  # a gateway has one session, whichever of its two ports is named
     name = str(address)
     if port is not None:
         name = f"[{name}]:{port}" if address.version == 6 else f"{name}:{port}"

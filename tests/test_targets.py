@@ -74,15 +74,22 @@ def pattern(**probe: Any) -> Config:
     "text, host, port, name, transport, http_port",
     [
         ("192.0.2.9", "192.0.2.9", None, "192.0.2.9", "auto", 8082),
-        ("192.0.2.9:443", "192.0.2.9", 443, "192.0.2.9:443", "wss", 443),
-        ("192.0.2.9:8082", "192.0.2.9", 8082, "192.0.2.9:8082", "ws", 8082),
-        (" 192.0.2.9:443 ", "192.0.2.9", 443, "192.0.2.9:443", "wss", 443),
+        (
+            "192.0.2.9:443",
+            "192.0.2.9",
+            None,
+            "192.0.2.9",
+            "auto",
+            8082,
+        ),  # one gateway, whichever port is named
+        ("192.0.2.9:8082", "192.0.2.9", None, "192.0.2.9", "auto", 8082),
+        (" 192.0.2.9:443 ", "192.0.2.9", None, "192.0.2.9", "auto", 8082),
         ("198.51.100.7", "198.51.100.7", None, "198.51.100.7", "auto", 8082),
         ("2001:DB8:0::9", "2001:db8::9", None, "2001:db8::9", "auto", 8082),
         ("[2001:db8::9]", "2001:db8::9", None, "2001:db8::9", "auto", 8082),
-        ("[2001:db8::9]:443", "2001:db8::9", 443, "[2001:db8::9]:443", "wss", 443),
+        ("[2001:db8::9]:443", "2001:db8::9", None, "2001:db8::9", "auto", 8082),
         ("::ffff:192.0.2.9", "192.0.2.9", None, "192.0.2.9", "auto", 8082),
-        ("[::FFFF:C000:209]:8082", "192.0.2.9", 8082, "192.0.2.9:8082", "ws", 8082),
+        ("[::FFFF:C000:209]:8082", "192.0.2.9", None, "192.0.2.9", "auto", 8082),
     ],
 )
 def test_probed_when_an_address_is_allowed_then_it_is_the_pattern_with_that_address(
@@ -174,7 +181,11 @@ def test_probed_when_a_named_target_has_a_port_then_another_port_is_another_gate
     known = settings(targets=[{"host": "192.0.2.1:443", "name": "roof"}], probe={"allow": ALLOW})
     assert probed("192.0.2.1:443", known).name == "roof"
     assert probed("192.0.2.1", known).name == "roof"
-    assert probed("192.0.2.1:8082", known).name == "192.0.2.1:8082"
+    assert probed("192.0.2.1:8082", known).name == "roof"  # the plain port of the same one
+    known = settings(
+        targets=[{"host": "192.0.2.1:443", "name": "roof"}], probe={"allow": ALLOW, "ports": [9000]}
+    )
+    assert probed("192.0.2.1:9000", known).name == "192.0.2.1:9000"
 
 
 @pytest.mark.parametrize("text", ["192.0.2.9", "192.0.2.1:443", "solar.example", ""])

@@ -1,7 +1,8 @@
 """The life with one target: connect, log in, list the devices, refresh again and again, recover.
 
 `run()` is one coroutine that the pool makes a task of; it owns no task of its own. What goes wrong arrives
-in one place, as one of the classes of `errors`, and `Recovery` turns it into a pause.
+in one place, as one of the classes of `errors`, and `Recovery` turns it into a pause. It is a little longer
+than its fellows, since a life with its states is best read in one piece.
 """
 
 from __future__ import annotations
