@@ -107,23 +107,35 @@ class Server:
             for one in result
         }
 
+    def targets(self) -> list[dict[str, Any]]:
+        """What is scraped at present, each with its health and its last error."""
+        return list(self._get("targets", state="active")["activeTargets"])
+
     def _ask(self, path: str, **parameters: str) -> list[dict[str, Any]]:
+        return list(self._get(path, **parameters)["result"])
+
+    def _get(self, path: str, **parameters: str) -> dict[str, Any]:
         question = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(question, timeout=READY_SECONDS) as answer:
             document = json.load(answer)
         assert document["status"] == "success", document
-        return list(document["data"]["result"])
+        return dict(document["data"])
 
 
 @contextmanager
-def server(data: Path, folder: Path, config: str = "scrape_configs: []\n") -> Iterator[Server]:
-    """Prometheus on a storage, by default with nothing to scrape; killed in the end, come what may."""
+def server(
+    data: Path, folder: Path, config: str = "scrape_configs: []\n", *, program: str | None = None
+) -> Iterator[Server]:
+    """Prometheus on a storage, by default with nothing to scrape; killed in the end, come what may.
+
+    `program` is another Prometheus than the installed one.
+    """
     (folder / "prometheus.yml").write_text(config, "utf-8")
     url = f"127.0.0.1:{_free_port()}"
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [
-                tool("prometheus"),
+                program or tool("prometheus"),
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={data}",
                 f"--storage.tsdb.retention.time={RETENTION}",
