@@ -1,5 +1,6 @@
 # make demo   makes the environment and runs the exporter on a simulated plant
 # make test   makes the environment, installs what the tests need, and runs lint, types and every test
+# make test-packages   runs the tests that need a newer Prometheus, which it fetches from a later Debian suite
 # make docs   writes the tables of docs/metrics.md from the catalogue
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -11,17 +12,20 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus chromium
 TOOL_PACKAGES = prometheus chromium
 
-.PHONY: demo test test-unit lint bench docs clean tools
+.PHONY: demo test test-unit test-packages lint bench docs clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
 	@exec $(BIN)/winet-exporter demo
 
 test: lint tools
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not packages" --cov --cov-report=term
 
 test-unit: $(VENV)/.development
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real and not packages"
+
+test-packages: $(VENV)/.development
+	PYTHON=$(BIN)/python tests/packages/prometheus3.sh
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -64,4 +68,4 @@ $(VENV)/.development: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.runtime
 
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
