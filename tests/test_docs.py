@@ -11,6 +11,8 @@ import pytest
 import trustme
 
 import exporter
+from exporter import config_check, config_target, targets
+from exporter.cli import main
 from exporter.config import ConfigError
 from exporter.metrics import catalogue, families
 from exporter.metrics.family import Family
@@ -141,6 +143,31 @@ def test_links_when_they_lead_into_the_project_then_their_target_is_there(page):
 def test_readme_when_metrics_are_sought_then_it_links_to_the_page():
     """The page can be found."""
     assert "(docs/metrics.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "key", sorted({*config_check.TOP_KEYS, *config_check.PROBE_KEYS, *config_target.TARGET_KEYS})
+)
+def test_readme_when_a_key_of_the_configuration_is_sought_then_there_is_a_row(key):
+    """No key without a word about it."""
+    first_cells = re.findall(r"^\| ([^|]*) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert any(f"`{key}`" in cell for cell in first_cells)
+
+
+def test_readme_when_a_flag_of_the_exporter_is_sought_then_it_is_named(capsys):
+    """No flag without a word about it."""
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    flags = set(re.findall(r"^ +(--[\w.-]+)", capsys.readouterr().out, re.MULTILINE))
+    named = set(re.findall(r"`(?:[^`]* )?(--[\w.-]+)", (ROOT / "README.md").read_text("utf-8")))
+    assert "--storage.path" in flags
+    assert flags <= named
+
+
+def test_operations_page_when_a_setting_of_target_files_is_sought_then_it_is_named():
+    """The list on the page is the one in the program."""
+    told = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert {f"__winet_{name}" for name in targets.SETTINGS} == set(re.findall(r"`(__winet_\w+[a-z])`", told))
 
 
 def test_web_example_when_files_and_hash_are_put_in_then_it_works(tmp_path):
