@@ -8,7 +8,7 @@ import ipaddress
 import json
 import logging
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from exporter.strict_yaml import Document, Mistake, Section, kind
 SETTING = "__winet_"  # labels with this beginning are settings of the target, as in the main file
 SETTINGS = (
     "name", "credentials", "transport", "verify", "refresh_interval", "request_timeout", "stale_after",
-    "yield_for", "timezone",
+    "yield_for", "timezone", "fingerprints", "ca_file",
 )  # fmt: skip
 LARGEST_FILE = 16 << 20
 USUAL = {config_target.TLS_PORT, config_target.WS_PORT}  # of one gateway, by its firmware
@@ -98,9 +98,13 @@ class _Known(NamedTuple):
 
 
 class TargetFiles:
-    """Files in Prometheus' file_sd format, JSON or YAML. A bad one keeps what it said last."""
+    """Files in Prometheus' file_sd format, JSON or YAML. A bad one keeps what it said last.
 
-    def __init__(self) -> None:
+    `tell` gets each problem once; without it they are logged.
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+        self._tell_to = tell or _log
         self._known: dict[str, _Known] = {}
         self._told: set[str] = set()
 
@@ -155,7 +159,11 @@ class TargetFiles:
     def _tell(self, problem: str) -> None:
         if problem not in self._told:
             self._told.add(problem)
-            log.error("target file", extra={"fields": {"problem": problem}})
+            self._tell_to(problem)
+
+
+def _log(problem: str) -> None:
+    log.error("target file", extra={"fields": {"problem": problem}})
 
 
 def parse_file(text: str, path: str, settings: Config) -> tuple[Target, ...]:
@@ -203,7 +211,7 @@ def _group(document: Document, path: str, group: Any) -> Iterable[tuple[str, dic
             if key not in SETTINGS:
                 document.add(section.at("labels"), f"{name} is not known; known: {', '.join(SETTINGS)}")
             else:
-                settings[key] = value
+                settings[key] = value.replace(",", " ").split() if key == "fingerprints" else value
     own = {name: value for name, value in labels.items() if not str(name).startswith("__")}
     for place, host in enumerate(hosts):
         yield f"{section.at('targets')}[{place}]", {"host": host, "labels": own, **settings}

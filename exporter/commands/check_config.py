@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter import config
 from exporter.metrics import catalogue
+from exporter.targets import TargetFiles
 from exporter.web import web_config
 
 
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         try:
             told, warnings = check(Path(file))
-        except (config.ConfigError, catalogue.CatalogueError) as error:
+        except (config.ConfigError, catalogue.CatalogueError, ValueError) as error:
             print(error, file=sys.stderr)
             good = False
             continue
@@ -34,7 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _targets(path: Path) -> tuple[str, tuple[str, ...]]:
     settings = config.load(path)
     catalogue.load([Path(file) for file in settings.catalogue_files])
-    count = len(settings.targets)
+    problems: list[str] = []
+    found = TargetFiles(problems.append).read(settings)
+    if problems:
+        raise ValueError("\n".join(problems))
+    count = len(settings.targets) + len(found)
     return f"{count} target{'s' if count != 1 else ''}", settings.warnings
 
 

@@ -67,11 +67,18 @@ class Exporter:
         self.probes = Exposition(known, clock)
         self.probe_pool = Pool(on_change=self._probe_changed, gate=gate, clock=clock, memory=memory)
         self._probed: Probed | None = None
+        self._probe_rules = settings.probe
         self._follow_probe_settings()
 
     def _follow_probe_settings(self) -> None:
-        """Take over the limits on probes; without a probe section there are none to be had."""
+        """Take over what the configuration allows. Sessions opened by other rules are closed.
+
+        Without a probe section none are allowed.
+        """
         probe = self.settings.probe
+        if self._probed is not None and probe != self._probe_rules:
+            self._probed.close_all()
+        self._probe_rules = probe
         if probe is None:
             return
         if self._probed is None:

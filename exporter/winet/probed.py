@@ -104,6 +104,11 @@ class Probed:
             self._pool.retire(name)
         self._on_gone(name)
 
+    def close_all(self) -> None:
+        """Let go of every probed gateway; the next probe of one begins anew."""
+        for name in list(self._used_at):
+            self._close(name)
+
     def close(self) -> None:
         """Look no more; the pool ends the sessions."""
         if self._look is not None:

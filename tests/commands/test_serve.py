@@ -263,6 +263,20 @@ async def test_read_unmapped_without_labels_says_so_and_goes_on() -> None:
         assert labels == {}
 
 
+def test_check_config_reads_target_files_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the running exporter would only log is an error here."""
+    (tmp_path / "winet.yml").write_text("target_files: [more.yml]\n")
+    more = tmp_path / "more.yml"
+    pin = ":".join(["AB"] * 32)
+    labels = f"{{__winet_verify: pinned, __winet_fingerprints: '{pin}, {pin}'}}"
+    more.write_text(f"- targets: [192.0.2.1, 192.0.2.2]\n  labels: {labels}\n")
+    assert main(["check-config", str(tmp_path / "winet.yml")]) == 0
+    assert "good, 2 targets" in capsys.readouterr().out
+    more.write_text("- targts: [192.0.2.1]\n")
+    assert main(["check-config", str(tmp_path / "winet.yml")]) == 1
+    assert "more.yml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["serve", "check-config", "read"])
 async def test_catalogue_file_with_a_mistake_is_refused_with_file_and_line(
     command: str, tmp_path: Path

@@ -293,6 +293,22 @@ async def test_probe_with_credentials_sends_them_over_the_pinned_line_only(
     assert received(wrong) == []
 
 
+async def test_probe_after_its_rules_changed_is_opened_anew(harness: Harness, begin: Begin) -> None:
+    """What is no longer allowed is closed, and a corrected pin counts at once."""
+    gateway = await harness.gateway(OLD)
+    rules = {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}
+    world = await begin({"targets": [], "probe": rules})
+    path = f"/probe?target=127.0.0.1:{gateway.port}"
+    await world.up(path)
+    world.rewrite({"targets": [], "probe": rules})
+    assert (await world.post("/-/reload"))[0] == 200
+    assert gateway.counts.sockets_open == 1
+    world.rewrite({"targets": [], "probe": {**rules, "allow": ["10.0.0.0/8"]}})
+    assert (await world.post("/-/reload"))[0] == 200
+    await gateway.until(lambda: gateway.counts.sockets_open == 0)
+    assert (await world.get(path))[0] == 400
+
+
 # Discovery, configuration ----------------------------------------------------------------------------
 
 
