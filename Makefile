@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime
 	@exec $(BIN)/winet-exporter demo
 
 test: lint tools
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not packages" --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not packages" --cov --cov-report=term
 
 test-unit: $(VENV)/.development
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real and not packages"

@@ -48,21 +48,27 @@ def probed(text: str, settings: Config) -> Target:
     for target in settings.targets:
         if text in (target.name, target.host):
             return target
+    try:
+        host, port = host_and_port(text)
+    except ValueError:
+        host, port = "", None
+    for target in settings.targets:
+        if host and target.host == host and _same_port(port, target.port):
+            return target
     if settings.probe is None:
         raise NotAllowed("it is no target of the configuration, and there is no probe section")
     try:
-        host, port = host_and_port(text)
         address = ipaddress.ip_address(host)
         if "%" in host:  # a zone: it may be any text, and each would be a session of its own
             raise ValueError
     except ValueError:
         raise NotAllowed("it is no target of the configuration and no literal address") from None
-    for target in settings.targets:
-        if target.host == host and (
-            None in (port, target.port) or port == target.port or {port, target.port} == USUAL
-        ):
-            return target
     return _pattern(settings.probe, address, port)
+
+
+def _same_port(one: int | None, other: int | None) -> bool:
+    """Whether two ports of one address lead to one gateway; None are the usual ones."""
+    return one == other or {one, other} <= {None, *USUAL}
 
 
 def _pattern(
@@ -83,7 +89,7 @@ def _pattern(
     if port is not None:
         name = f"[{name}]:{port}" if address.version == 6 else f"{name}:{port}"
     transport = probe.target.transport
-    if probe.target.verify == "bypass" and transport == "auto" and port is not None:
+    if probe.target.credentials is None and probe.target.verify == "bypass" and transport == "auto" and port:
         transport = {config_target.TLS_PORT: "wss", config_target.WS_PORT: "ws"}.get(port, "auto")
     # the plain pages of a gateway are on port 80, which nobody allowed
     return replace(

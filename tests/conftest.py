@@ -1,12 +1,14 @@
 """What all tests share: the loop with a jumping clock, and a harness of gateways and exporter."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from exporter.simulator import prepare_certificates
+from tests.eavesdropper import EAR
 from tests.harness import Harness
 from tests.jumping_loop import JumpingLoop
 
@@ -27,6 +29,14 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
 def _certificates() -> None:
     """Keys are made once, before any event loop runs."""
     prepare_certificates()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ear() -> Iterator[None]:
+    """Every log line of the run is searched for secrets."""
+    logging.getLogger().addHandler(EAR)
+    yield
+    logging.getLogger().removeHandler(EAR)
 
 
 @pytest.fixture

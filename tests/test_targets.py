@@ -188,10 +188,11 @@ def test_probed_when_a_named_target_has_a_port_then_another_port_is_another_gate
     assert probed("192.0.2.1:9000", known).name == "192.0.2.1:9000"
 
 
-@pytest.mark.parametrize("text", ["192.0.2.9", "192.0.2.1:443", "solar.example", ""])
+@pytest.mark.parametrize("text", ["192.0.2.9", "192.0.2.1:9000", "solar.example", ""])
 def test_probed_when_there_is_no_probe_section_then_only_names_and_hosts_are_known(text):
     """Nothing is probed by default."""
-    assert probed("roof", settings()).name == probed("192.0.2.1", settings()).name == "roof"
+    for text_of_roof in ("roof", "192.0.2.1", "192.0.2.1:443", "[::ffff:192.0.2.1]"):
+        assert probed(text_of_roof, settings()).name == "roof"
     with pytest.raises(NotAllowed, match="there is no probe section"):
         probed(text, settings())
 

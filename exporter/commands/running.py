@@ -20,7 +20,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.targets import NotAllowed, TargetFiles, in_shard, probed
 from exporter.web.operations import Overloaded, ProbeRefused, RenderScrape
 from exporter.winet.memory import Memory
-from exporter.winet.pool import MOST_CONNECTING, Pool, close_together
+from exporter.winet.pool import MOST_CONNECTING, Lines, Pool, close_together
 from exporter.winet.probed import Full, Probed
 
 WATCH_SECONDS = 5.0
@@ -63,9 +63,14 @@ class Exporter:
         self._on_change = on_change
         self.exposition = Exposition(known, clock)
         memory = memory or Memory()
-        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock, memory=memory)
+        lines = Lines()
+        self.begun = False
+        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock, memory=memory, lines=lines)
         self.probes = Exposition(known, clock)
-        self.probe_pool = Pool(on_change=self._probe_changed, gate=gate, clock=clock, memory=memory)
+        self.probe_pool = Pool(
+            on_change=self._probe_changed, gate=gate, clock=clock, memory=memory, lines=lines
+        )
+        self._shown: tuple[Config, str] | None = None
         self._probed: Probed | None = None
         self._probe_rules = settings.probe
         self._follow_probe_settings()
@@ -89,7 +94,7 @@ class Exporter:
                 clock=self._clock,
                 on_gone=self.probes.forget,
             )
-        self._probed.idle_timeout, self._probed.most = probe.idle_timeout, probe.max_sessions
+        self._probed.limit(idle_timeout=probe.idle_timeout, most=probe.max_sessions)
 
     def _changed(self, target: str) -> None:
         self.exposition.update(self.pool.status(target), self.pool.snapshot(target))
@@ -105,6 +110,7 @@ class Exporter:
         await self.probe_pool.start()
         await self._apply(await asyncio.to_thread(self._files.read, self.settings))
         self.exposition.reloaded(successful=True)
+        self.begun = True
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -118,13 +124,30 @@ class Exporter:
     async def _apply(self, of_files: tuple[Target, ...]) -> None:
         """Live with the targets of the main file and of these others."""
         self._of_files = of_files
+        self._leave_probed_that_are_named()
         for name in await self.pool.apply(self._mine((*self.settings.targets, *of_files))):
             self.exposition.forget(name)
+
+    def _leave_probed_that_are_named(self) -> None:
+        """What is a target now has a session of its own."""
+        if self._probed is not None:
+            known = replace(self.settings, targets=self._configured(), probe=None)
+            for name in self.probe_pool.names:
+                try:
+                    probed(name, known)
+                except NotAllowed:
+                    continue
+                self._probed.leave(name)
+
+    def _configured(self) -> tuple[Target, ...]:
+        return (*self.settings.targets, *self._of_files)
 
     async def reload(self) -> str:
         """Read the configuration anew. Returns what is wrong; "" if nothing, else nothing changed."""
         async with self._changing:
             try:
+                if not self.begun:
+                    raise ValueError("it is still starting")
                 if self._load is None:
                     raise ValueError("there is no configuration file to be read again")
                 settings = await asyncio.to_thread(self._load)
@@ -162,9 +185,12 @@ class Exporter:
             if not self.settings.target_files:
                 continue
             async with self._changing:
-                found = await asyncio.to_thread(self._files.read, self.settings)
-                if found != self._of_files:
-                    await self._apply(found)
+                try:
+                    found = await asyncio.to_thread(self._files.read, self.settings)
+                    if found != self._of_files:
+                        await self._apply(found)
+                except Exception as error:  # a defect of ours must not end the watch
+                    log.exception("target files", exc_info=error)
 
     def tasks_alive(self) -> bool:
         """False if a session's task ended on its own, which only a defect could bring about."""
@@ -174,15 +200,19 @@ class Exporter:
 
     async def probe(self, text: str, seconds: float) -> RenderScrape:
         """How to render the target that a URL names, after it was read if it never was before."""
-        known = (*self.settings.targets, *self._of_files)
+        known = self._configured()
         try:
             target = probed(text, replace(self.settings, targets=known))
         except NotAllowed as refused:
             raise ProbeRefused(str(refused)) from None
-        if target.name in self.pool.names:
+        if target in known:
+            if not in_shard(target.name, *self._shard):
+                raise ProbeRefused("another shard looks after it")
+            if not self.exposition.knows(target.name):
+                raise Overloaded("it is just being begun")
             return lambda form: self.exposition.render(form, target.name)
-        if self._probed is None or target in known:
-            raise ProbeRefused("another shard looks after it")
+        if self._probed is None:
+            raise ProbeRefused("there is no probe section")
         try:
             await self._probed.want(target, seconds)
         except Full as full:
@@ -192,17 +222,26 @@ class Exporter:
     def discovery(self) -> list[dict[str, Any]]:
         """The targets of this shard in Prometheus' http_sd format."""
         found = []
-        for name, status in self.pool.statuses().items():
-            labels = {f"__meta_winet_label_{key}": value for key, value in status.info.labels.items()}
-            found.append({"targets": [name], "labels": {"__meta_winet_host": status.info.host, **labels}})
+        for target in self._mine(self._configured()):
+            labels = {f"__meta_winet_label_{key}": value for key, value in target.labels.items()}
+            host = target.host if target.port is None else f"{target.host}:{target.port}"
+            found.append({"targets": [target.name], "labels": {"__meta_winet_host": host, **labels}})
         return found
 
-    def configuration(self) -> str:
-        """The configuration in force as YAML, secrets hidden."""
-        document = self.settings.to_dict(encode_json=False)
-        for hidden in ("settings", "warnings"):
-            document.pop(hidden, None)
-        return yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True)
+    async def configuration(self) -> str:
+        """The configuration in force as YAML, secrets hidden. A large one takes a second, once."""
+        settings = self.settings
+        if self._shown is None or self._shown[0] is not settings:
+            self._shown = settings, await asyncio.to_thread(_spelled, settings)
+        return self._shown[1]
+
+
+def _spelled(settings: Config) -> str:
+    document = settings.to_dict(encode_json=False)
+    for hidden in ("settings", "warnings"):
+        document.pop(hidden, None)
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(_plain(document), Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def _plain(value: Any) -> Any:

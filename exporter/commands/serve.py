@@ -24,6 +24,8 @@ from exporter.winet.memory import Memory
 
 log = logging.getLogger(__name__)
 
+TAKEN_PATHS = ("/probe", "/sd", "/config")
+
 
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
@@ -117,6 +119,8 @@ def parse_address(text: str) -> Address:
 def check_path(path: str) -> None:
     if not re.fullmatch(r"/[A-Za-z0-9_./-]*", path):
         raise ValueError(f"--web.telemetry-path: {path!r} must begin with / and be a plain path")
+    if path in TAKEN_PATHS:
+        raise ValueError(f"--web.telemetry-path: {path!r} is taken by another page")
     if path.startswith(("/-/", "/api/")):
         raise ValueError(
             f"--web.telemetry-path: {path!r} is taken; /-/ holds health and readiness, /api/ the status"
@@ -166,6 +170,7 @@ async def serve(
             resume=exporter.pool.resume,
             lifecycle=options.lifecycle,
             external_host=options.external_host,
+            begun=lambda: exporter.begun,
         ),
         background=(exporter.watch, reload_on_signal),
     )

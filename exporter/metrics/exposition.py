@@ -82,6 +82,10 @@ class Exposition:
         for kept in (self._views, self._statuses, self._snapshots):
             kept.pop(target, None)
 
+    def knows(self, target: str) -> bool:
+        """Whether there is anything to be shown of a target."""
+        return target in self._statuses
+
     def use(self, catalogue: Catalogue) -> None:
         """Read everything by another catalogue from now on; histories begin anew with the next refresh."""
         self.catalogue = catalogue

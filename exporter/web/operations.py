@@ -45,12 +45,13 @@ class Operations:
 
     probe: Callable[[str, float], Awaitable[RenderScrape]]
     discovery: Callable[[], list[dict[str, Any]]]
-    configuration: Callable[[], str]
+    configuration: Callable[[], Awaitable[str]]
     reload: Callable[[], Awaitable[str]]
     pause: Callable[[str, float], None]
     resume: Callable[[str], bool]
     lifecycle: bool = False
     external_host: str = ""
+    begun: Callable[[], bool] = lambda: True
 
     def add_routes(self, app: web.Application, respond: Respond) -> None:
         """Add all of them. `respond` makes the response to a scrape, in the format it asks for."""
@@ -78,7 +79,7 @@ class Operations:
         return web.json_response(self.discovery())
 
     async def _config(self, request: web.Request) -> web.Response:
-        return web.Response(text=self.configuration(), content_type="text/plain", charset="utf-8")
+        return web.Response(text=await self.configuration(), content_type="text/plain", charset="utf-8")
 
     async def _reload(self, request: web.Request) -> web.Response:
         self._check_post(request)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
@@ -22,6 +24,20 @@ SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
 WORTH_PACKING = 1 << 10
 PACKING_LEVEL = 4  # a twentieth of the size; more takes longer and saves little
 BEING_TRIED = (State.STARTING, State.CONNECTING, State.AUTHENTICATING, State.ONLINE)
+
+
+class _NoQuotes(logging.Filter):
+    """aiohttp logs requests that are no HTTP with a traceback that quotes them; a password may be in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.msg, record.args = "a request that is no HTTP (%s)", (type(error).__name__,)
+            record.exc_info, record.exc_text = None, None
+        return True
+
+
+_NO_QUOTES = _NoQuotes()
 
 
 class Address(NamedTuple):
@@ -56,6 +72,7 @@ class Server:
         docs_url: str = "",
         security: Security | None = None,
     ) -> None:
+        logging.getLogger("aiohttp.server").addFilter(_NO_QUOTES)
         self._exposition = exposition
         self._statuses = statuses
         self._alive = alive
@@ -133,6 +150,8 @@ class Server:
 
     async def _ready(self, request: web.Request) -> web.Response:
         """Ready once every target had its first cycle, or is known to stay away for a reason."""
+        if self._operations is not None and not self._operations.begun():
+            return web.Response(status=503, text="Starting\n")
         waiting = [
             name
             for name, status in self._statuses().items()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 
@@ -17,11 +18,12 @@ import aiohttp
 
 from exporter.config import Target
 from exporter.telemetry import Counters, Snapshot, TargetStatus
-from exporter.winet.dial import make_http_client
+from exporter.winet.dial import PLAIN_PORT, TLS_PORT, make_http_client
 from exporter.winet.memory import Memory
 from exporter.winet.session import Session
 
 MOST_CONNECTING = 50
+BREATH_EVERY = 50
 FIRST_WITHOUT_DELAY = 20
 STARTS_PER_SECOND = 50.0
 STOP_SECONDS = 1.7  # for a question under way and the log-out
@@ -30,12 +32,29 @@ CANCEL_SECONDS = 1.3  # a little more than closing a socket may take
 log = logging.getLogger(__name__)
 
 
+class Lines:
+    """One lock for each gateway, known by its address. Who holds it may have a socket to it."""
+
+    def __init__(self) -> None:
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    def of(self, target: Target) -> asyncio.Lock:
+        """The usual two ports of an address are one gateway."""
+        usual = target.port in (None, TLS_PORT, PLAIN_PORT)
+        place = target.host if usual else f"{target.host}:{target.port}"
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = asyncio.Lock()
+        return lock
+
+
 class Pool:
     """Keeps one session alive per target, from `start()` to `aclose()`.
 
     `on_change(target)` is called after every cycle, attempt and change of state, in the event loop: it
     must be quick. `clock` is monotonic, `wall` seconds since 1970. Pools that share a `gate` share its limit
-    on connections under way. `memory` is what earlier processes knew of the gateways.
+    on connections under way; pools that share `lines` never open two sockets to one gateway between them.
+    `memory` is what earlier processes knew of the gateways.
     """
 
     def __init__(
@@ -48,6 +67,7 @@ class Pool:
         rng: random.Random | None = None,
         gate: asyncio.Semaphore | None = None,
         memory: Memory | None = None,
+        lines: Lines | None = None,
     ) -> None:
         self._targets = tuple(targets)
         self._on_change = on_change
@@ -55,6 +75,7 @@ class Pool:
         self._wall = wall
         self._rng = rng or random.Random()
         self._memory = memory or Memory()
+        self._lines = lines or Lines()
         self._gate = gate or asyncio.Semaphore(MOST_CONNECTING)
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -81,6 +102,7 @@ class Pool:
             rng=self._rng,
             counters=counters,
             memory=self._memory,
+            line=self._lines.of(target),
         )
         self._tasks[target.name] = asyncio.create_task(session.run(delay), name=f"winet:{target.name}")
         self._on_change(target.name)
@@ -107,7 +129,10 @@ class Pool:
             ending = [name for name, session in old.items() if wanted.get(name) != session.target]
             await self._end(ending)
             self._targets = tuple(wanted.values())
-            for place, target in enumerate(t for t in self._targets if t.name not in self._sessions):
+            new = [target for target in self._targets if target.name not in self._sessions]
+            for place, target in enumerate(new):
+                if place % BREATH_EVERY == 0:
+                    await asyncio.sleep(0)  # a thousand beginnings would hold everything else up
                 before = old.get(target.name)
                 session = self._begin(
                     target, self._first_delay(place), before.counters if before is not None else None
@@ -117,7 +142,12 @@ class Pool:
             return frozenset(old) - frozenset(wanted)
 
     async def add(self, target: Target) -> None:
-        """Live with one target more; if one of its name is just leaving, that is waited for."""
+        """Live with one target more; if one of its name is just leaving, that is waited for.
+
+        One of its name that is not the same is let go of first.
+        """
+        if target.name in self._sessions and self._sessions[target.name].target != target:
+            self.retire(target.name)
         leaving = self._leaving.get(target.name)
         if leaving is not None:
             await asyncio.wait((leaving,))

@@ -28,8 +28,8 @@ class Probed:
         clock: Callable[[], float],
         on_gone: Callable[[str], None],
     ) -> None:
-        self.idle_timeout = idle_timeout
-        self.most = most
+        self._idle_timeout = idle_timeout
+        self._most = most
         self._pool = pool
         self._clock = clock
         self._on_gone = on_gone
@@ -50,7 +50,7 @@ class Probed:
                 waiting.add(done)
                 try:
                     await self._open(target)
-                    if not self._settled(name):
+                    if name in self._used_at and not self._settled(name):
                         await done
                 finally:
                     waiting.discard(done)
@@ -62,15 +62,19 @@ class Probed:
             if name in self._used_at:
                 self._used_at[name] = self._clock()
                 self._arm()
+        if name not in self._used_at:
+            raise Full("the configuration has just changed")
 
     async def _open(self, target: Target) -> None:
-        if target.name not in self._used_at and len(self._used_at) >= self.most:
+        if target.name not in self._used_at and len(self._used_at) >= self._most:
             idle = [name for name in self._used_at if name not in self._waiting]
             if not idle:
-                raise Full(f"{self.most} probed gateways are in use")
+                raise Full(f"{self._most} probed gateways are in use")
             self._close(min(idle, key=self._used_at.__getitem__))
         self._used_at[target.name] = self._clock()
         await self._pool.add(target)
+        if target.name not in self._used_at and target.name in self._pool.names:
+            self._pool.retire(target.name)  # its rules changed while another of its name was leaving
 
     def changed(self, name: str) -> None:
         """Something about a target is new: whoever waits for it may go on."""
@@ -87,22 +91,37 @@ class Probed:
 
     def _arm(self) -> None:
         """Look again when the session that was idle longest has been so for long enough."""
-        if self._look is None and self._used_at:
-            seconds = min(self._used_at.values()) + self.idle_timeout - self._clock()
+        idle = [at for name, at in self._used_at.items() if name not in self._waiting]
+        if self._look is None and idle:
+            seconds = min(idle) + self._idle_timeout - self._clock()
             self._look = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._close_idle)
 
     def _close_idle(self) -> None:
         self._look = None
-        oldest = self._clock() - self.idle_timeout
+        oldest = self._clock() - self._idle_timeout
         for name in [n for n, at in self._used_at.items() if at <= oldest and n not in self._waiting]:
             self._close(name)
         self._arm()
 
     def _close(self, name: str) -> None:
         del self._used_at[name]
+        for done in self._waiting.get(name, ()):
+            if not done.done():
+                done.set_result(None)
         if name in self._pool.names:
             self._pool.retire(name)
         self._on_gone(name)
+
+    def limit(self, *, idle_timeout: float, most: int) -> None:
+        """Take over other limits; what is idle for too long by them is closed now."""
+        self._idle_timeout, self._most = idle_timeout, most
+        self.close()
+        self._arm()
+
+    def leave(self, name: str) -> None:
+        """Let go of one gateway, for it has become a target."""
+        if name in self._used_at:
+            self._close(name)
 
     def close_all(self) -> None:
         """Let go of every probed gateway; the next probe of one begins anew."""

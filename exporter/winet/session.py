@@ -53,12 +53,14 @@ class Session:
         rng: random.Random,
         counters: Counters | None = None,
         memory: Memory | None = None,
+        line: asyncio.Lock | None = None,
     ) -> None:
         self.target = target
         self.counters = counters or Counters()
         self._dialer = Dialer(target, http)
         self._recovery = Recovery(target.yield_for, rng)
         self._gate = gate
+        self._line = line or asyncio.Lock()
         self._on_change = on_change
         self._clock = clock
         self._log = TargetLog(logging.getLogger(__name__), target.name)
@@ -175,7 +177,9 @@ class Session:
             elif self._wait is not None:
                 await self._sit_out(*self._wait)
             else:
-                error = await self._one_life()
+                self._opening = True
+                async with self._line:
+                    error = await self._one_life()
                 if error is not None and not self._nap.ended:
                     await self._remembered.note_failure(error, self._settle(error))
 
@@ -209,7 +213,6 @@ class Session:
             async with self._gate:
                 if self._nap.over():
                     return None
-                self._opening = True
                 connection = await self._connect()
                 await self._certificate.note(self._dialer.certificate)
                 if self._nap.over():  # a login would throw out whoever the pause is for

@@ -75,7 +75,7 @@ async def begin(harness: Harness, tmp_path: Path) -> AsyncIterator[Begin]:
         operations = Operations(
             probe=exporter.probe, discovery=exporter.discovery, configuration=exporter.configuration,
             reload=exporter.reload, pause=exporter.pool.pause, resume=exporter.pool.resume,
-            lifecycle=lifecycle, external_host="solar.example.org",
+            lifecycle=lifecycle, external_host="solar.example.org", begun=lambda: exporter.begun,
         )  # fmt: skip
         server = Server(
             exporter.exposition, exporter.pool.statuses, exporter.tasks_alive, clock=harness.loop.time,
@@ -307,6 +307,136 @@ async def test_probe_after_its_rules_changed_is_opened_anew(harness: Harness, be
     assert (await world.post("/-/reload"))[0] == 200
     await gateway.until(lambda: gateway.counts.sockets_open == 0)
     assert (await world.get(path))[0] == 400
+
+
+async def test_probe_of_a_gateway_that_is_named_by_a_reload_never_has_two_sockets(
+    harness: Harness, begin: Begin
+) -> None:
+    """The session that a probe opened makes way for the target's own."""
+    gateway = await harness.gateway(OLD)
+    rules = {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}
+    world = await begin({"targets": [], "probe": rules})
+    await world.up(f"/probe?target=127.0.0.1:{gateway.port}")
+    world.rewrite({"targets": [target(gateway, "roof")], "probe": rules})
+    assert (await world.post("/-/reload"))[0] == 200
+    await world.until_up("roof")
+    assert gateway.counts.max_sockets_open == 1
+    assert world.exporter.probe_pool.names == ()
+
+
+async def test_probe_of_a_target_that_is_just_being_removed_waits_for_its_end(
+    harness: Harness, begin: Begin
+) -> None:
+    """A log-out that takes its time is no reason to open a second socket."""
+    gateway = await harness.gateway(OLD, faults=["slow:service=logout:seconds=1"])
+    rules = {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}
+    world = await begin({"targets": [target(gateway, "roof")], "probe": rules})
+    await world.until_up("roof")
+    world.rewrite({"targets": [], "probe": rules})
+    reload, _ = await asyncio.gather(
+        world.post("/-/reload"), world.up(f"/probe?target=127.0.0.1:{gateway.port}")
+    )
+    assert reload[0] == 200
+    assert gateway.counts.max_sockets_open == 1
+    place = f"127.0.0.1:{gateway.port}"
+    assert (await world.up(f"/probe?target={place}")) == {place: 1}
+
+
+async def test_probe_and_discovery_go_on_while_a_changed_target_logs_out(
+    harness: Harness, begin: Begin
+) -> None:
+    """A scrape during a reload is no failed scrape, and the list of targets is never empty."""
+    gateway = await harness.gateway(OLD, faults=["slow:service=logout:seconds=1"])
+    world = await begin({"targets": [target(gateway, "roof")]})
+    await world.until_up("roof")
+    world.rewrite({"targets": [target(gateway, "roof", labels={"site": "home"})]})
+
+    async def scrapes() -> list[tuple[int, int]]:
+        found = []
+        for _ in range(10):
+            await harness.pass_time(0.1)
+            probe, listed = await world.get("/probe?target=roof"), await world.get("/sd")
+            found.append((probe[0], len(json.loads(listed[1]))))
+        return found
+
+    answer, found = await asyncio.gather(world.post("/-/reload"), scrapes())
+    assert answer[0] == 200
+    assert set(found) == {(200, 1)}
+
+
+async def test_probe_that_waits_while_its_rules_change_is_told_so(harness: Harness, begin: Begin) -> None:
+    """Not an empty page after the whole deadline."""
+    gateway = await harness.gateway(OLD, faults=["silence:service=connect"])
+    rules = {"allow": ["127.0.0.0/8"], "ports": [gateway.port]}
+    world = await begin({"targets": [], "probe": rules})
+
+    async def change() -> tuple[int, str]:
+        await gateway.until(lambda: gateway.counts.messages_received > 0)
+        world.rewrite({"targets": [], "probe": {**rules, "max_sessions": 7}})
+        return await world.post("/-/reload")
+
+    began = harness.loop.time()
+    probe, reload = await asyncio.gather(world.get(f"/probe?target=127.0.0.1:{gateway.port}"), change())
+    assert (probe[0], reload[0]) == (503, 200)
+    assert harness.loop.time() - began < 9  # five of them ask for TLS
+
+
+async def test_probe_that_waits_longer_than_the_idle_time_costs_no_processor(
+    harness: Harness, begin: Begin
+) -> None:
+    """The look for idle sessions leaves out those that somebody waits for."""
+    mute, other = await harness.gateway(OLD, faults=["silence:service=connect"]), await harness.gateway(OLD)
+    world = await begin(
+        {
+            "targets": [],
+            "probe": {"allow": ["127.0.0.0/8"], "ports": [mute.port, other.port], "idle_timeout": "10s"},
+        }
+    )
+    looks = 0
+    probed = world.exporter._probed
+    assert probed is not None
+    look = probed._close_idle
+
+    def counted() -> None:
+        nonlocal looks
+        looks += 1
+        look()
+
+    probed._close_idle = counted  # type: ignore[method-assign]
+    long = {"X-Prometheus-Scrape-Timeout-Seconds": "30"}
+
+    async def another() -> None:
+        await mute.until(lambda: mute.counts.messages_received > 0)
+        await world.up(f"/probe?target=127.0.0.1:{other.port}")
+
+    await asyncio.gather(world.get(f"/probe?target=127.0.0.1:{mute.port}", **long), another())
+    assert looks <= 3
+
+
+async def test_ready_before_the_targets_have_begun_is_503(harness: Harness, begin: Begin) -> None:
+    """An exporter that knows no target yet is not ready."""
+    gateway = await harness.gateway(OLD)
+    world = await begin({"targets": [target(gateway, "roof")]})
+    await world.until_up("roof")
+    assert await world.get("/-/ready") == (200, "Ready\n")
+    world.exporter.begun = False
+    assert await world.get("/-/ready") == (503, "Starting\n")
+    assert (await world.post("/-/reload"))[0] == 500
+
+
+async def test_request_that_is_no_http_is_not_quoted_in_the_log(
+    harness: Harness, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's password may be in it."""
+    world = await begin({"targets": [{"host": "127.0.0.1:1", "transport": "ws"}]})
+    port = int(world.url.rpartition(":")[2])
+    for line in (b"Authorization: Basic U0VDUkVU\x01x", b"Authorization : Basic U0VDUkVU"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n\r\n")
+        assert b"400" in await reader.readline()
+        writer.close()
+    assert "a request that is no HTTP" in caplog.text
+    assert "U0VDUkVU" not in caplog.text
 
 
 # Discovery, configuration ----------------------------------------------------------------------------

@@ -136,6 +136,7 @@ async def test_healthy_until_a_session_has_ended_on_its_own(
     await harness.pass_time(0.1)
     async with http.get(f"{url}/-/healthy") as answer:
         assert answer.status == 503
+    harness.may_lose_sessions = True
 
 
 async def test_status_page_shows_every_target_and_its_last_error(
