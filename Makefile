@@ -22,7 +22,7 @@ test: lint tools
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not packages" --cov --cov-report=term
 
 test-unit: $(VENV)/.development
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real and not packages"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real and not wire and not packages"
 
 test-packages: $(VENV)/.development
 	PYTHON=$(BIN)/python tests/packages/prometheus3.sh
