@@ -125,7 +125,7 @@ class Exporter:
         """Live with the targets of the main file and of these others."""
         self._of_files = of_files
         self._leave_probed_that_are_named()
-        for name in await self.pool.apply(self._mine((*self.settings.targets, *of_files))):
+        for name in await self.pool.apply(self._mine(self._configured())):
             self.exposition.forget(name)
 
     def _leave_probed_that_are_named(self) -> None:

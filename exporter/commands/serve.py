@@ -161,17 +161,7 @@ async def serve(
         exporter.tasks_alive,
         telemetry_path=telemetry_path,
         security=security,
-        operations=Operations(
-            probe=exporter.probe,
-            discovery=exporter.discovery,
-            configuration=exporter.configuration,
-            reload=exporter.reload,
-            pause=exporter.pool.pause,
-            resume=exporter.pool.resume,
-            lifecycle=options.lifecycle,
-            external_host=options.external_host,
-            begun=lambda: exporter.begun,
-        ),
+        operations=operations_of(exporter, options),
         background=(exporter.watch, reload_on_signal),
     )
     try:
@@ -204,6 +194,21 @@ async def serve(
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(name)
     return 0
+
+
+def operations_of(exporter: Exporter, options: Options) -> Operations:
+    """What the operator's routes do."""
+    return Operations(
+        probe=exporter.probe,
+        discovery=exporter.discovery,
+        configuration=exporter.configuration,
+        reload=exporter.reload,
+        pause=exporter.pool.pause,
+        resume=exporter.pool.resume,
+        lifecycle=options.lifecycle,
+        external_host=options.external_host,
+        begun=lambda: exporter.begun,
+    )
 
 
 def spell_address(address: Address) -> str:

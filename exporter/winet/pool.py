@@ -128,8 +128,7 @@ class Pool:
             old = dict(self._sessions)
             ending = [name for name, session in old.items() if wanted.get(name) != session.target]
             await self._end(ending)
-            self._targets = tuple(wanted.values())
-            new = [target for target in self._targets if target.name not in self._sessions]
+            new = [target for name, target in wanted.items() if name not in self._sessions]
             for place, target in enumerate(new):
                 if place % BREATH_EVERY == 0:
                     await asyncio.sleep(0)  # a thousand beginnings would hold everything else up

@@ -79,9 +79,12 @@ class Probed:
     def changed(self, name: str) -> None:
         """Something about a target is new: whoever waits for it may go on."""
         if name in self._waiting and self._settled(name):
-            for done in self._waiting[name]:
-                if not done.done():
-                    done.set_result(None)
+            self._let_go_on(name)
+
+    def _let_go_on(self, name: str) -> None:
+        for done in self._waiting.get(name, ()):
+            if not done.done():
+                done.set_result(None)
 
     def _settled(self, name: str) -> bool:
         try:
@@ -105,9 +108,7 @@ class Probed:
 
     def _close(self, name: str) -> None:
         del self._used_at[name]
-        for done in self._waiting.get(name, ()):
-            if not done.done():
-                done.set_result(None)
+        self._let_go_on(name)
         if name in self._pool.names:
             self._pool.retire(name)
         self._on_gone(name)

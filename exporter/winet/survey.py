@@ -144,8 +144,7 @@ class Survey:
         waiting = [
             topic
             for topic in self._topics(devices)
-            if topic not in self._given_up
-            and topic.service not in self._silent
+            if not self._is_over(topic)
             and self._not_before.get(topic, 0.0) <= now
             and (topic.service in self._introduced or now >= self._next_new)
         ]
@@ -169,9 +168,11 @@ class Survey:
     def _statistics_refused(self) -> bool:
         """`runtime` tells little that `statistics` does not, so it is asked only in its place."""
         topic = Topic(GatewayService.STATISTICS)
-        if topic in self._given_up or topic.service in self._silent:
-            return True
-        return self._not_before.get(topic, 0.0) > self._clock() + INTERVAL_SECONDS
+        return self._is_over(topic) or self._not_before.get(topic, 0.0) > self._clock() + INTERVAL_SECONDS
+
+    def _is_over(self, topic: Topic) -> bool:
+        """Whether it is asked no more with this firmware."""
+        return topic in self._given_up or topic.service in self._silent
 
     async def _ask(self, connection: Connection, token: str, topic: Topic, devices: Iterable[Device]) -> None:
         if topic.service == GatewayService.ABOUT:

@@ -13,9 +13,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from exporter import config
 from exporter.commands.running import Exporter, Shard
+from exporter.commands.serve import Options, operations_of
 from exporter.simulator import SimulatedGateway
 from exporter.targets import in_shard
-from exporter.web.operations import Operations, scrape_deadline
+from exporter.web.operations import scrape_deadline
 from exporter.web.server import Address, Server
 from tests.harness import CATALOGUE, OLD, PASSWORD, STRING, Harness, received, series
 
@@ -72,11 +73,7 @@ async def begin(harness: Harness, tmp_path: Path) -> AsyncIterator[Begin]:
             config.load(file), CATALOGUE, load=lambda: config.load(file), clock=harness.loop.time,
             on_change=lambda _: harness.look(), **more,
         )  # fmt: skip
-        operations = Operations(
-            probe=exporter.probe, discovery=exporter.discovery, configuration=exporter.configuration,
-            reload=exporter.reload, pause=exporter.pool.pause, resume=exporter.pool.resume,
-            lifecycle=lifecycle, external_host="solar.example.org", begun=lambda: exporter.begun,
-        )  # fmt: skip
+        operations = operations_of(exporter, Options(lifecycle, "solar.example.org"))
         server = Server(
             exporter.exposition, exporter.pool.statuses, exporter.tasks_alive, clock=harness.loop.time,
             operations=operations, background=(exporter.watch,),
