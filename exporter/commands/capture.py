@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise ValueError(f"cannot write {path}")
         target, files = find_target(arguments)
-        known = catalogue.load([Path(file) for file in files])
+        known = catalogue.load(files)
     except (ValueError, config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter capture: {error}", file=sys.stderr)
         return 2

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _targets(path: Path) -> tuple[str, tuple[str, ...]]:
     settings = config.load(path)
-    catalogue.load([Path(file) for file in settings.catalogue_files])
+    catalogue.load(settings.catalogue_files)
     problems: list[str] = []
     found = TargetFiles(problems.append).read(settings)
     if problems:

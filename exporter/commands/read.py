@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from exporter import config, logs
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
         target, catalogue_files = find_target(arguments)
-        known = catalogue.load([Path(file) for file in catalogue_files])
+        known = catalogue.load(catalogue_files)
     except (ValueError, config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter read: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -151,8 +150,7 @@ class Exporter:
                 if self._load is None:
                     raise ValueError("there is no configuration file to be read again")
                 settings = await asyncio.to_thread(self._load)
-                files = [Path(file) for file in settings.catalogue_files]
-                known = await asyncio.to_thread(catalogue.load, files)
+                known = await asyncio.to_thread(catalogue.load, settings.catalogue_files)
             except (config.ConfigError, catalogue.CatalogueError, ValueError) as error:
                 log.error("not reloaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400  no defect
                 self.exposition.reloaded(successful=False)

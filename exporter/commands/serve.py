@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = load_config(arguments.config_file)
         check_path(arguments.telemetry_path)
         options = parse_options(arguments)
-        known = catalogue.load([Path(file) for file in settings.catalogue_files])
+        known = catalogue.load(settings.catalogue_files)
         security = load_security(arguments.web_config_file)
     except (config.ConfigError, catalogue.CatalogueError) as error:
         print(f"winet-exporter: {error}", file=sys.stderr)

@@ -148,7 +148,7 @@ def parse(yaml_text: str, source: str) -> Catalogue:
     return _combined([CatalogueFile(yaml_text, source, whole=True)], [])
 
 
-def load(files: Sequence[Path]) -> Catalogue:
+def load(files: Sequence[str | Path]) -> Catalogue:
     """The bundled catalogue with these files on top, in their order.
 
     A family of a file replaces the one of that name below it, and a key that a file names leaves the family
@@ -163,7 +163,7 @@ def load(files: Sequence[Path]) -> Catalogue:
     unread: list[str] = []
     for path in files:
         try:
-            content = path.read_bytes()
+            content = Path(path).read_bytes()
             layers.append(CatalogueFile(content.decode("utf-8"), str(path)))
         except OSError as error:
             why = error.strerror or type(error).__name__
