@@ -9,8 +9,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Debian's programs that tests start, and the packages they are in
-TOOLS = promtool prometheus chromium
-TOOL_PACKAGES = prometheus chromium
+TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
+TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
 .PHONY: demo test test-unit test-packages lint bench docs clean tools
 .DEFAULT_GOAL := test
