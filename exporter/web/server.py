@@ -155,7 +155,7 @@ class Server:
         waiting = [
             name
             for name, status in self._statuses().items()
-            if not status.had_first_cycle and status.state in BEING_TRIED
+            if not status.had_first_cycle and status.failing_since is None and status.state in BEING_TRIED
         ]
         if waiting:
             some = ", ".join(waiting[:10]) + (" …" if len(waiting) > 10 else "")

@@ -122,6 +122,20 @@ async def test_ready_waits_for_the_first_cycle_and_then_stays(
         assert answer.status == 200
 
 
+async def test_ready_when_a_gateway_that_never_came_is_tried_again_then_it_stays_ready(
+    harness: Harness, serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    """What is known to be away is not waited for, in the middle of its next attempt neither."""
+    dead = await harness.gateway(OLD, faults=["silence:service=connect"])
+    await harness.start(harness.target(dead))
+    await harness.state("backing_off")
+    await harness.state("authenticating")
+    url = await serve()
+    async with http.get(f"{url}/-/ready") as answer:
+        assert answer.status == 200
+    assert harness.pool.status("roof").state == "authenticating"
+
+
 async def test_healthy_until_a_session_has_ended_on_its_own(
     harness: Harness, serve: Serve, http: aiohttp.ClientSession
 ) -> None:
