@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,9 @@ class Selector(NamedTuple):
     matchers: tuple[tuple[str, str, str], ...]  # label, operator, value
 
 
+@cache
 def load(path: Path) -> dict[str, Any]:
+    """The document, which is not to be changed."""
     return dict(yaml.safe_load(path.read_text("utf-8")))
 
 
@@ -50,13 +53,14 @@ def records() -> set[str]:
     return {rule["record"] for rule in rules("recording", "thresholds")}
 
 
-def selectors(expression: str) -> list[Selector]:
+@cache
+def selectors(expression: str) -> tuple[Selector, ...]:
     """Every metric that an expression asks for."""
-    return [
+    return tuple(
         Selector(node.name or "", tuple((m.name, str(m.op), m.value) for m in node.matchers.matchers))
         for node in _walk(promql_parser.parse(expression))
         if isinstance(node, promql_parser.VectorSelector)
-    ]
+    )
 
 
 def numbers(expression: str) -> list[float]:
