@@ -42,10 +42,12 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
     """Every rule that differs from this one in one condition, number, time or label."""
     for what, expression in _expressions(rule["expr"]):
         yield Mutant(what, {**rule, "expr": expression})
-    if "for" in rule:
+    for key in ("for", "keep_firing_for"):
+        if key not in rule:
+            continue
         for factor in (0.5, 2):
-            seconds = factor * _seconds(rule["for"])
-            yield Mutant(f"for: {seconds:g}s instead of {rule['for']}", {**rule, "for": f"{seconds:g}s"})
+            seconds = f"{factor * _seconds(rule[key]):g}s"
+            yield Mutant(f"{key}: {seconds} instead of {rule[key]}", {**rule, key: seconds})
     if "alert" in rule:
         yield Mutant("another severity", {**rule, "labels": {"severity": "none"}})
 
