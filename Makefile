@@ -2,6 +2,7 @@
 # make test   makes the environment, installs what the tests need, and runs lint, types and every test
 # make test-packages   runs the tests that need a newer Prometheus, which it fetches from a later Debian suite
 # make docs   writes the tables of docs/metrics.md from the catalogue
+# make dashboards   writes grafana/dashboards/*.json from the boards in grafana/boards
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -12,7 +13,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
 TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
-.PHONY: demo test test-unit test-packages lint bench docs clean tools
+.PHONY: demo test test-unit test-packages lint bench docs dashboards clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -37,6 +38,9 @@ bench: $(VENV)/.development
 
 docs: $(VENV)/.runtime
 	$(BIN)/python docs/make_metrics.py
+
+dashboards: $(VENV)/.development
+	$(BIN)/python -m grafana
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

@@ -1,0 +1,384 @@
+"""Inverters and strings: every input and phase, compared with its like, and how the inverters are.
+
+The rows of inputs are there once for each chosen device; nothing here knows how many inputs a device has.
+"""
+
+from grafana import colours
+from grafana.board import Board, Place, Section
+from grafana.panels import Column, Look, gauges, lines, listing, number, timeline
+from grafana.queries import OF_DEVICE, Query, device, named, numbered, string_named, target
+from grafana.states import OF_DEVICES, YES, device_state
+
+NAMED = "{{target}} {{name}}"
+AWAKE_AMPERES = 0.3  # below it, at dawn and dusk, strings are not compared
+DELIVERING = f"{device('winet2_string_current_amperes')} > {AWAKE_AMPERES}"
+
+
+def of_group(expr: str) -> str:
+    """Series of strings with the label `group` where configured; all others of a device are one group."""
+    info = device("winet2_string_info")
+    return f"({expr} * on ({OF_DEVICE},string) group_left (group) {info} or on ({OF_DEVICE},string) {expr})"
+
+
+def beside_median() -> str:
+    """Each string's current as a share of the median of its group's, while that group delivers."""
+    current = of_group(device("winet2_string_current_amperes"))
+    delivering = of_group(f"({DELIVERING})")
+    median = f"quantile by ({OF_DEVICE},group) (0.5, {delivering})"
+    return f"({current} / on ({OF_DEVICE},group) group_left () {median})"
+
+
+overview = Section(
+    "Inverters",
+    (
+        Place(
+            number(
+                "PV",
+                "DC power of each chosen inverter's PV inputs.",
+                "watt",
+                Query(f"sum({device('winet2_pv_power_watts')})"),
+                look=Look(colours.SOLAR),
+                spark=True,
+            ),
+            6,
+            4,
+        ),
+        Place(
+            number(
+                "Hottest",
+                "Highest air temperature inside an inverter.",
+                "celsius",
+                Query(f"max({device('winet2_internal_temperature_celsius')})"),
+                look=Look(
+                    limits=((None, colours.GOOD), (65, colours.WARNING), (80, colours.BAD)), decimals=0
+                ),
+                spark=True,
+            ),
+            6,
+            4,
+        ),
+        Place(
+            number(
+                "Lowest insulation",
+                "Least insulation resistance of a PV array against earth; dew lowers it in the morning.",
+                "ohm",
+                Query(f"min({device('winet2_array_insulation_resistance_ohms')})"),
+                look=Look(limits=((None, colours.BAD), (50_000, colours.WARNING), (200_000, colours.GOOD))),
+                spark=True,
+            ),
+            6,
+            4,
+        ),
+        Place(
+            number(
+                "Weakest string",
+                "Least share that a string has of the median of its group, while that group delivers.",
+                "percentunit",
+                Query(f"min({beside_median()})"),
+                look=Look(
+                    limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0
+                ),
+            ),
+            6,
+            4,
+        ),
+        Place(
+            listing(
+                "Devices",
+                "What is known of each device, and how it stands.",
+                {
+                    "name": "Name",
+                    "target": "Target",
+                    "model": "Model",
+                    "kind": "Kind",
+                    "device": "Serial number",
+                },
+                Column(
+                    "Answers",
+                    f"max by (target, device, name, model, kind) ({device('winet2_device_info')}"
+                    f" * on ({OF_DEVICE}) group_right (name, model, kind) {device('winet2_device_up')})",
+                    "none",
+                    Look(states=YES),
+                ),
+                Column(
+                    "Rated", f"max by (target, device) ({device('winet2_device_rated_power_watts')})", "watt"
+                ),
+                Column("PV", f"max by (target, device) ({device('winet2_pv_power_watts')})", "watt"),
+                Column("AC", f"max by (target, device) ({device('winet2_ac_active_power_watts')})", "watt"),
+            ),
+            24,
+            7,
+        ),
+        Place(
+            timeline(
+                "States",
+                "What the devices say they do. A gap: no readings, as at a string inverter's night.",
+                Query(device_state(), NAMED),
+                states=OF_DEVICES,
+            ),
+            24,
+            6,
+        ),
+        Place(
+            lines(
+                "PV power",
+                "DC power of each inverter's PV inputs.",
+                "watt",
+                Query(named(device("winet2_pv_power_watts")), NAMED),
+                stacked=True,
+                fill=30,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "Share of rated power",
+                "DC power as a share of the rated power, where that is configured: inverters compared.",
+                "percentunit",
+                Query(
+                    named(
+                        f"({device('winet2_pv_power_watts')} / on ({OF_DEVICE})"
+                        f" {device('winet2_device_rated_power_watts')})"
+                    ),
+                    NAMED,
+                ),
+                look=Look(decimals=0),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "Temperature",
+                "Air temperature inside the devices.",
+                "celsius",
+                Query(named(device("winet2_internal_temperature_celsius")), NAMED),
+                look=Look(decimals=0),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "Insulation",
+                "Insulation resistance of the PV array against earth.",
+                "ohm",
+                Query(named(device("winet2_array_insulation_resistance_ohms")), NAMED),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            gauges(
+                "Strings beside their median",
+                "Current of each string as a share of the median of its group, now. Groups are configured; "
+                "the strings of a device without groups are one.",
+                "percentunit",
+                Query(named(string_named(beside_median())), "{{target}} {{name}} {{input}}"),
+                look=Look(
+                    limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0
+                ),
+            ),
+            24,
+            9,
+        ),
+    ),
+)
+
+
+def of_inputs(title: str, word: str, kind: str, quantity: str, unit: str) -> Place:
+    """A quantity of each string or MPP tracker of the device whose row it is."""
+    series = device(f"winet2_{kind}_{quantity}")
+    return Place(
+        lines(
+            title,
+            f"Of each {word} of this device. Strings are parts of their MPP tracker: never add both.",
+            unit,
+            Query(string_named(series) if kind == "string" else numbered(series, "MPPT", kind), "{{input}}"),
+            fill=0,
+        ),
+        8,
+        8,
+    )
+
+
+inputs = Section(
+    "Inputs of $device",
+    (
+        of_inputs("Power by MPPT", "MPP tracker", "mppt", "power_watts", "watt"),
+        of_inputs("Voltage by MPPT", "MPP tracker", "mppt", "voltage_volts", "volt"),
+        of_inputs("Current by MPPT", "MPP tracker", "mppt", "current_amperes", "amp"),
+        of_inputs("Power by string", "string", "string", "power_watts", "watt"),
+        of_inputs("Voltage by string", "string", "string", "voltage_volts", "volt"),
+        of_inputs("Current by string", "string", "string", "current_amperes", "amp"),
+        Place(
+            lines(
+                "Strings beside their median",
+                "Current of each string as a share of the median of its group. None is compared below 0.3 A: "
+                "at dawn and dusk the strings differ by how they lie.",
+                "percentunit",
+                Query(string_named(beside_median()), "{{input}}"),
+                look=Look(decimals=0),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "MPPTs beside their median",
+                "Power of each MPP tracker as a share of this device's median. Other roofs differ.",
+                "percentunit",
+                Query(
+                    numbered(
+                        f"({device('winet2_mppt_power_watts')} / on ({OF_DEVICE}) group_left ()"
+                        f" (quantile by ({OF_DEVICE}) (0.5, {device('winet2_mppt_power_watts')} > 20)))",
+                        "MPPT",
+                        "mppt",
+                    ),
+                    "{{input}}",
+                ),
+                look=Look(decimals=0),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+    ),
+    collapsed=True,
+    repeat="device",
+)
+
+
+def of_phases(title: str, description: str, metric: str, unit: str) -> Place:
+    return Place(
+        lines(title, description, unit, Query(named(device(metric)), f"{NAMED} {{{{phase}}}}"), fill=0), 12, 8
+    )
+
+
+def of_devices(title: str, description: str, metric: str, unit: str) -> Place:
+    return Place(lines(title, description, unit, Query(named(device(metric)), NAMED), fill=0), 12, 8)
+
+
+grid = Section(
+    "Grid side",
+    (
+        of_phases("Voltage", "Of each phase at the inverters.", "winet2_ac_voltage_volts", "volt"),
+        of_phases("Current", "Of each phase at the inverters.", "winet2_ac_current_amperes", "amp"),
+        of_devices(
+            "Frequency", "Of the grid, as the inverters see it.", "winet2_grid_frequency_hertz", "hertz"
+        ),
+        of_devices(
+            "Active power",
+            "At the inverters' AC side; negative while they draw power.",
+            "winet2_ac_active_power_watts",
+            "watt",
+        ),
+        of_devices(
+            "Reactive power",
+            "At the inverters' AC side.",
+            "winet2_ac_reactive_power_volt_amperes_reactive",
+            "voltampreact",
+        ),
+        Place(
+            lines(
+                "Apparent power",
+                "At the inverters' AC side, with the most they may deliver where they tell it.",
+                "voltamp",
+                Query(named(device("winet2_ac_apparent_power_volt_amperes")), NAMED),
+                Query(named(device("winet2_ac_apparent_power_limit_volt_amperes")), f"{NAMED} limit"),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        of_devices("Power factor", "At the inverters' AC side.", "winet2_ac_power_factor_ratio", "none"),
+        of_devices(
+            "DC bus", "Voltage of the inverters' internal DC bus.", "winet2_dc_bus_voltage_volts", "volt"
+        ),
+        of_phases(
+            "Voltage at the meter", "Of each phase at the energy meter.", "winet2_meter_voltage_volts", "volt"
+        ),
+        of_phases(
+            "Current at the meter",
+            "Of each phase at the energy meter.",
+            "winet2_meter_current_amperes",
+            "amp",
+        ),
+        of_phases(
+            "Backup voltage", "Of each phase of the backup output.", "winet2_backup_voltage_volts", "volt"
+        ),
+        of_phases(
+            "Backup power", "Of each phase of the backup output.", "winet2_backup_phase_power_watts", "watt"
+        ),
+    ),
+    collapsed=True,
+)
+
+faults = Section(
+    "Faults and limits",
+    (
+        Place(
+            lines(
+                "Faults and alarms",
+                "As the gateways count them in their plants; not all firmware does.",
+                "none",
+                Query(target("winet2_gateway_faults"), "{{target}} faults"),
+                Query(target("winet2_gateway_alarms"), "{{target}} alarms"),
+                look=Look(decimals=0),
+                steps=True,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "Plant power and its limit",
+                "Active power of all inverters of a gateway, and what they are allowed to make now.",
+                "watt",
+                Query(target("winet2_plant_power_watts"), "{{target}}"),
+                Query(target("winet2_plant_power_limit_watts"), "{{target}} limit"),
+                fill=0,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            lines(
+                "Totals that went back",
+                "Lifetime totals that stepped back within the hour before, as after a replaced board.",
+                "none",
+                Query(
+                    named(f"increase({device('winet2_counter_resets_total')}[1h])"), f"{NAMED} {{{{family}}}}"
+                ),
+                look=Look(decimals=0),
+                steps=True,
+            ),
+            12,
+            8,
+        ),
+        Place(
+            listing(
+                "Fault list",
+                "Entries of the devices' fault lists. None was ever seen in public: codes may be misread.",
+                {"target": "Target", "device": "Serial number", "code": "Code"},
+                Column("Present", f"max by (target, device, code) ({device('winet2_device_fault')})", "none"),
+            ),
+            12,
+            8,
+        ),
+    ),
+    collapsed=True,
+)
+
+BOARD = Board(
+    uid="winet-inverters",
+    title="WiNet / Inverters and strings",
+    description="Every inverter, MPP tracker and string, compared with its like; insulation, grid, faults.",
+    sections=(overview, inputs, grid, faults),
+    kinds="inverter|hybrid",
+)

@@ -1,0 +1,17 @@
+"""One colour for each thing, on every board; names of Grafana's own palette, which suits both themes."""
+
+SOLAR = "yellow"
+GRID = "blue"
+EXPORT = "light-blue"
+BATTERY = "green"
+CHARGE = "light-green"
+HOUSE = "purple"
+MONEY = "orange"
+
+GOOD = "green"
+CALM = "blue"
+ASLEEP = "#5a6b8c"
+WAITING = "yellow"
+WARNING = "orange"
+BAD = "red"
+UNKNOWN = "#808080"

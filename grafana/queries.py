@@ -1,0 +1,81 @@
+"""PromQL that the boards share: which series a board is about, and how they get names that people know.
+
+Everything is chosen by `$job`, `$target` and `$device`; what is recorded for sites by `$job` and `$site`.
+"""
+
+from dataclasses import dataclass
+
+TARGETS = 'job=~"$job",target=~"$target"'
+DEVICES = f'{TARGETS},device=~"$device"'
+SITES = 'job=~"$job",site=~"$site"'
+JOBS = 'job=~"$job"'
+
+OF_DEVICE = "job,instance,target,device"
+OF_TARGET = "job,instance,target"
+
+JOULES_IN_KWH = "3.6e6"
+DAY_BY_DAY = "[1d] offset -1d"  # the day that begins at a point, so that its bar stands at its own date
+QUARTER_DAYS = "[6h] offset -6h"  # likewise
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question of a panel. `instant` asks for the end of the range only, `step` is the least step."""
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+    table: bool = False
+    step: str = ""
+
+
+def device(metric: str, /, **labels: str) -> str:
+    """The chosen devices' series of a metric; further labels as `"value"`, `"!other than"`, `"~pattern"`."""
+    return f"{metric}{{{DEVICES}{_matchers(labels)}}}"
+
+
+def target(metric: str, /, **labels: str) -> str:
+    """The chosen targets' series of a metric; further labels as in `device`."""
+    return f"{metric}{{{TARGETS}{_matchers(labels)}}}"
+
+
+def site(name: str) -> str:
+    """The chosen sites' series of what is recorded for sites."""
+    return f"{name}{{{SITES}}}"
+
+
+def _matchers(labels: dict[str, str]) -> str:
+    operators = {"!": "!=", "~": "=~"}
+    found = ((name, operators.get(value[:1]), value) for name, value in labels.items())
+    return "".join(
+        f',{name}{operator}"{value[1:]}"' if operator else f',{name}="{value}"'
+        for name, operator, value in found
+    )
+
+
+def named(expr: str) -> str:
+    """Series of devices with the label `name`: the one of the configuration, else the gateway's."""
+    return f"{expr} * on ({OF_DEVICE}) group_left (name) {device('winet2_device_info')}"
+
+
+def inverters(expr: str) -> str:
+    """Of inverters and hybrids only: a battery device counts again what its inverter counts."""
+    return f"{expr} and on ({OF_DEVICE}) {device('winet2_device_info', kind='~inverter|hybrid')}"
+
+
+def string_named(expr: str) -> str:
+    """Series of strings with the label `input`: the configured name, else the number."""
+    info = device("winet2_string_info", name="!")
+    joined = f"{expr} * on ({OF_DEVICE},string) group_left (name) {info}"
+    own = f'label_replace({joined}, "input", "$1", "name", "(.+)")'
+    return f"({own} or on ({OF_DEVICE},string) {numbered(expr, 'String', 'string')})"
+
+
+def numbered(expr: str, word: str, label: str) -> str:
+    """Series with the label `input`, made of a word and the number in another label."""
+    return f'label_replace({expr}, "input", "{word} $1", "{label}", "(.+)")'
+
+
+def kwh(name: str, window: str, where: str = DEVICES) -> str:
+    """What a lifetime total grew by in a window, in kWh."""
+    return f"increase({name}{{{where}}}{window}) / {JOULES_IN_KWH}"
