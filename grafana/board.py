@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
@@ -29,14 +30,24 @@ class Place:
     height: int
 
 
+def tiles(width: int, height: int, *panels: Panel) -> tuple[Place, ...]:
+    """Panels of one size."""
+    return tuple(Place(panel, width, height) for panel in panels)
+
+
 @dataclass(frozen=True)
 class Section:
     """Panels under one heading. `repeat` names the variable that it is there once for each value of."""
 
     title: str
     places: Sequence[Place]
-    collapsed: bool = False
-    repeat: str = ""
+    collapsed: bool
+    repeat: str
+
+
+def section(title: str, *places: tuple[Place, ...], collapsed: bool = False, repeat: str = "") -> Section:
+    """A heading and the tiles below it."""
+    return Section(title, tuple(chain.from_iterable(places)), collapsed, repeat)
 
 
 @dataclass(frozen=True)

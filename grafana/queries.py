@@ -12,10 +12,7 @@ JOBS = 'job=~"$job"'
 
 OF_DEVICE = "job,instance,target,device"
 OF_TARGET = "job,instance,target"
-
-JOULES_IN_KWH = "3.6e6"
-DAY_BY_DAY = "[1d] offset -1d"  # the day that begins at a point, so that its bar stands at its own date
-QUARTER_DAYS = "[6h] offset -6h"  # likewise
+OF_STRING = f"{OF_DEVICE},string"
 
 
 @dataclass(frozen=True)
@@ -63,19 +60,15 @@ def inverters(expr: str) -> str:
     return f"{expr} and on ({OF_DEVICE}) {device('winet2_device_info', kind='~inverter|hybrid')}"
 
 
-def string_named(expr: str) -> str:
-    """Series of strings with the label `input`: the configured name, else the number."""
+def string_named(expr: str, metric: str) -> str:
+    """Series made of a string's metric with the label `input`: the configured name, else the number."""
     info = device("winet2_string_info", name="!")
-    joined = f"{expr} * on ({OF_DEVICE},string) group_left (name) {info}"
-    own = f'label_replace({joined}, "input", "$1", "name", "(.+)")'
-    return f"({own} or on ({OF_DEVICE},string) {numbered(expr, 'String', 'string')})"
+    own = f'label_replace({info}, "input", "$1", "name", "(.+)")'
+    # anything to the power of nought is 1: factors that only bring a label
+    names = f"{own} or on ({OF_STRING}) {numbered(f'{device(metric)} ^ 0', 'String', 'string')}"
+    return f"{expr} * on ({OF_STRING}) group_left (input) ({names})"
 
 
 def numbered(expr: str, word: str, label: str) -> str:
     """Series with the label `input`, made of a word and the number in another label."""
     return f'label_replace({expr}, "input", "{word} $1", "{label}", "(.+)")'
-
-
-def kwh(name: str, window: str, where: str = DEVICES) -> str:
-    """What a lifetime total grew by in a window, in kWh."""
-    return f"increase({name}{{{where}}}{window}) / {JOULES_IN_KWH}"

@@ -1,7 +1,7 @@
 """Gateways and exporter: is everything being read, and if not, why."""
 
 from grafana import colours
-from grafana.board import Board, Place, Section
+from grafana.board import Board, section, tiles
 from grafana.panels import Column, Look, lines, listing, number, timeline
 from grafana.queries import JOBS, OF_TARGET, Query, device, named, target
 from grafana.states import OF_TARGETS, UP, YES, target_state
@@ -18,393 +18,285 @@ def rate_of(metric: str, **labels: str) -> str:
     return f"rate({target(metric, **labels)}{RATE})"
 
 
-now = Section(
+now = section(
     "Now",
-    (
-        Place(
-            number(
-                "Up",
-                "Gateways with fresh readings.",
-                "none",
-                Query(f"sum({target('winet2_up')})"),
-                look=Look(colours.GOOD, decimals=0),
-            ),
-            4,
-            4,
+    tiles(
+        4,
+        4,
+        number(
+            "Up",
+            "Gateways with fresh readings.",
+            "none",
+            Query(f"sum({target('winet2_up')})"),
+            look=Look(colours.GOOD, decimals=0),
         ),
-        Place(
-            number(
-                "Asleep",
-                "Gateways that string inverters switched off for the night: no fault.",
-                "none",
-                Query(f"sum({target('winet2_target_state', state='asleep')})"),
-                look=Look(colours.CALM, decimals=0),
-            ),
-            4,
-            4,
+        number(
+            "Asleep",
+            "Gateways that string inverters switched off for the night: no fault.",
+            "none",
+            Query(f"sum({target('winet2_target_state', state='asleep')})"),
+            look=Look(colours.CALM, decimals=0),
         ),
-        Place(
-            number(
-                "In trouble",
-                "Gateways that can't be reached, or whose login a person has to mend.",
-                "none",
-                Query(f"sum({target('winet2_target_state', state='~backing_off|refused|locked')})"),
-                look=Look(limits=((None, colours.GOOD), (1, colours.BAD)), decimals=0),
-            ),
-            4,
-            4,
+        number(
+            "In trouble",
+            "Gateways that can't be reached, or whose login a person has to mend.",
+            "none",
+            Query(f"sum({target('winet2_target_state', state='~backing_off|refused|locked')})"),
+            look=Look(limits=((None, colours.GOOD), (1, colours.BAD)), decimals=0),
         ),
-        Place(
-            number(
-                "Oldest readings",
-                "Age of the newest readings, of the gateway that is most behind among those that are up.",
-                "s",
-                Query(f"max({AGES} and {target('winet2_up')} == 1)"),
-                look=Look(limits=AGE, decimals=0),
-            ),
-            4,
-            4,
+        number(
+            "Oldest readings",
+            "Age of the newest readings, of the gateway that is most behind among those that are up.",
+            "s",
+            Query(f"max({AGES} and {target('winet2_up')} == 1)"),
+            look=Look(limits=AGE, decimals=0),
         ),
-        Place(
-            number(
-                "Errors",
-                "Within the hour before, of all reasons but second sources for one series, which are normal.",
-                "none",
-                Query(f"sum(increase({target('winet2_errors_total', reason='!duplicate')}[1h]))"),
-                look=Look(limits=((None, colours.GOOD), (1, colours.WARNING)), decimals=0),
-            ),
-            4,
-            4,
+        number(
+            "Errors",
+            "Within the hour before, of all reasons but second sources for one series, which are normal.",
+            "none",
+            Query(f"sum(increase({target('winet2_errors_total', reason='!duplicate')}[1h]))"),
+            look=Look(limits=((None, colours.GOOD), (1, colours.WARNING)), decimals=0),
         ),
-        Place(
-            number(
-                "Configuration",
-                "Whether the configuration was good when it was read last.",
-                "none",
-                Query(f"min(winet2_config_last_reload_successful{{{JOBS}}})"),
-                look=Look(states={0: ("Bad", colours.BAD), 1: ("Good", colours.GOOD)}),
-            ),
-            4,
-            4,
+        number(
+            "Configuration",
+            "Whether the configuration was good when it was read last.",
+            "none",
+            Query(f"min(winet2_config_last_reload_successful{{{JOBS}}})"),
+            look=Look(states={0: ("Bad", colours.BAD), 1: ("Good", colours.GOOD)}),
         ),
     ),
 )
 
-gateways = Section(
+gateways = section(
     "Gateways",
-    (
-        Place(
-            timeline(
-                "States",
-                "How the exporter stands with each gateway.",
-                Query(target_state(), NAMED),
-                states=OF_TARGETS,
-            ),
-            24,
-            8,
+    tiles(
+        24,
+        8,
+        timeline(
+            "States",
+            "How the exporter stands with each gateway.",
+            Query(target_state(), NAMED),
+            states=OF_TARGETS,
         ),
-        Place(
-            listing(
-                "Gateways",
-                "Each gateway as it is reached, and how it stands.",
-                {"target": "Target", "host": "Host", "transport": "Transport", "verify": "Certificate"},
-                Column(
-                    "Up",
-                    f"max by (target, host, transport, verify) ({target('winet2_target_info')}"
-                    f" * on ({OF_TARGET}) {target('winet2_up')})",
-                    "none",
-                    Look(states=UP),
-                ),
-                Column("Age", f"max by (target) ({AGES})", "s", Look(decimals=0)),
-                Column("Devices", f"max by (target) ({target('winet2_devices')})", "none"),
-                Column("Refresh", f"max by (target) ({target('winet2_refresh_duration_seconds')})", "s"),
-                Column(
-                    "Certificate ends in",
-                    f"max by (target) ({CERTIFICATE_END} - time())",
-                    "s",
-                    Look(limits=((None, colours.BAD), (14 * DAY, colours.WARNING), (60 * DAY, colours.GOOD))),
-                ),
-                Column("WLAN", f"max by (target) ({target('winet2_gateway_wifi_signal_dbm')})", "dBm"),
-                Column(
-                    "Keys without metric", f"max by (target) ({target('winet2_unmapped_readings')})", "none"
-                ),
+        listing(
+            "Gateways",
+            "Each gateway as it is reached, and how it stands.",
+            {"target": "Target", "host": "Host", "transport": "Transport", "verify": "Certificate"},
+            Column(
+                "Up",
+                f"max by (target, host, transport, verify) ({target('winet2_target_info')}"
+                f" * on ({OF_TARGET}) {target('winet2_up')})",
+                "none",
+                Look(states=UP),
             ),
-            24,
-            8,
-        ),
-        Place(
-            lines(
-                "Age of readings",
-                "Time since the newest readings. A slope is a gateway that does not answer, or sleeps.",
+            Column("Age", f"max by (target) ({AGES})", "s", Look(decimals=0)),
+            Column("Devices", f"max by (target) ({target('winet2_devices')})", "none"),
+            Column("Refresh", f"max by (target) ({target('winet2_refresh_duration_seconds')})", "s"),
+            Column(
+                "Certificate ends in",
+                f"max by (target) ({CERTIFICATE_END} - time())",
                 "s",
-                Query(AGES, NAMED),
-                fill=0,
+                Look(limits=((None, colours.BAD), (14 * DAY, colours.WARNING), (60 * DAY, colours.GOOD))),
             ),
-            12,
-            8,
+            Column("WLAN", f"max by (target) ({target('winet2_gateway_wifi_signal_dbm')})", "dBm"),
+            Column("Keys without metric", f"max by (target) ({target('winet2_unmapped_readings')})", "none"),
         ),
-        Place(
-            lines(
-                "Refresh",
-                "How long the newest refresh of all devices took.",
-                "s",
-                Query(target("winet2_refresh_duration_seconds"), NAMED),
-                fill=0,
-            ),
-            12,
-            8,
+    ),
+    tiles(
+        12,
+        8,
+        lines(
+            "Age of readings",
+            "Time since the newest readings. A slope is a gateway that does not answer, or sleeps.",
+            "s",
+            Query(AGES, NAMED),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Errors by reason",
-                "What went wrong, by reason; docs/metrics.md tells what each means. "
-                "Second sources for one series are left out: they are normal.",
-                "cps",
-                Query(
-                    f"sum by (reason) ({rate_of('winet2_errors_total', reason='!duplicate')}) > 0",
-                    "{{reason}}",
-                ),
-                stacked=True,
-                fill=30,
-            ),
-            12,
-            8,
+        lines(
+            "Refresh",
+            "How long the newest refresh of all devices took.",
+            "s",
+            Query(target("winet2_refresh_duration_seconds"), NAMED),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Refreshes",
-                "Refresh cycles that ended, and as negative those that brought nothing.",
-                "cps",
-                Query(f"sum by (target) ({rate_of('winet2_refreshes_total')})", NAMED),
-                Query(f"-sum by (target) ({rate_of('winet2_refresh_failures_total')})", f"{NAMED} failed"),
-                fill=0,
+        lines(
+            "Errors by reason",
+            "What went wrong, by reason; docs/metrics.md tells what each means. "
+            "Second sources for one series are left out: they are normal.",
+            "cps",
+            Query(
+                f"sum by (reason) ({rate_of('winet2_errors_total', reason='!duplicate')}) > 0", "{{reason}}"
             ),
-            12,
-            8,
+            stacked=True,
+            fill=30,
+        ),
+        lines(
+            "Refreshes",
+            "Refresh cycles that ended, and as negative those that brought nothing.",
+            "cps",
+            Query(f"sum by (target) ({rate_of('winet2_refreshes_total')})", NAMED),
+            Query(f"-sum by (target) ({rate_of('winet2_refresh_failures_total')})", f"{NAMED} failed"),
+            fill=0,
         ),
     ),
 )
 
-connection = Section(
+connection = section(
     "Connections",
-    (
-        Place(
-            lines(
-                "Connections",
-                "WebSocket connections that opened, and as negative those that did not.",
-                "cps",
-                Query(f"sum by (target) ({rate_of('winet2_ws_connection_successes_total')})", NAMED),
-                Query(
-                    f"-sum by (target) ({rate_of('winet2_ws_connection_failures_total')})", f"{NAMED} failed"
-                ),
-                fill=0,
-            ),
-            12,
-            8,
+    tiles(
+        12,
+        8,
+        lines(
+            "Connections",
+            "WebSocket connections that opened, and as negative those that did not.",
+            "cps",
+            Query(f"sum by (target) ({rate_of('winet2_ws_connection_successes_total')})", NAMED),
+            Query(f"-sum by (target) ({rate_of('winet2_ws_connection_failures_total')})", f"{NAMED} failed"),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Attempts and reconnections",
-                "Attempts to connect, and connections opened after the first one.",
-                "cps",
-                Query(
-                    f"sum by (target) ({rate_of('winet2_ws_connection_attempts_total')})", f"{NAMED} attempts"
-                ),
-                Query(
-                    f"sum by (target) ({rate_of('winet2_ws_reconnections_total')})", f"{NAMED} reconnections"
-                ),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "Attempts and reconnections",
+            "Attempts to connect, and connections opened after the first one.",
+            "cps",
+            Query(f"sum by (target) ({rate_of('winet2_ws_connection_attempts_total')})", f"{NAMED} attempts"),
+            Query(f"sum by (target) ({rate_of('winet2_ws_reconnections_total')})", f"{NAMED} reconnections"),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Messages",
-                "WebSocket messages received, and sent as negative.",
-                "cps",
-                Query(
-                    f"sum by (target) ({rate_of('winet2_ws_messages_received_total')})", f"{NAMED} received"
-                ),
-                Query(f"-sum by (target) ({rate_of('winet2_ws_messages_sent_total')})", f"{NAMED} sent"),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "Messages",
+            "WebSocket messages received, and sent as negative.",
+            "cps",
+            Query(f"sum by (target) ({rate_of('winet2_ws_messages_received_total')})", f"{NAMED} received"),
+            Query(f"-sum by (target) ({rate_of('winet2_ws_messages_sent_total')})", f"{NAMED} sent"),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Time-outs and worse",
-                "Questions without answer in time, connections given up after five cycles without a reading, "
-                "and messages that failed validation.",
-                "cps",
-                Query(f"sum by (target) ({rate_of('winet2_request_timeouts_total')})", f"{NAMED} time-outs"),
-                Query(f"sum by (target) ({rate_of('winet2_watchdog_triggers_total')})", f"{NAMED} watchdog"),
-                Query(
-                    f"sum by (target) ({rate_of('winet2_schema_validation_errors_total')})",
-                    f"{NAMED} invalid",
-                ),
-                fill=0,
+        lines(
+            "Time-outs and worse",
+            "Questions without answer in time, connections given up after five cycles without a reading, "
+            "and messages that failed validation.",
+            "cps",
+            Query(f"sum by (target) ({rate_of('winet2_request_timeouts_total')})", f"{NAMED} time-outs"),
+            Query(f"sum by (target) ({rate_of('winet2_watchdog_triggers_total')})", f"{NAMED} watchdog"),
+            Query(
+                f"sum by (target) ({rate_of('winet2_schema_validation_errors_total')})", f"{NAMED} invalid"
             ),
-            12,
-            8,
+            fill=0,
         ),
-        Place(
-            lines(
-                "Clock",
-                "By how much the gateways' clocks are ahead, give or take a minute. Needs a time zone.",
-                "s",
-                Query(target("winet2_gateway_clock_offset_seconds"), NAMED),
-                fill=0,
-            ),
-            8,
-            8,
+    ),
+    tiles(
+        8,
+        8,
+        lines(
+            "Clock",
+            "By how much the gateways' clocks are ahead, give or take a minute. Needs a time zone.",
+            "s",
+            Query(target("winet2_gateway_clock_offset_seconds"), NAMED),
+            fill=0,
         ),
-        Place(
-            lines(
-                "WLAN",
-                "Strength of the WLAN at the gateways.",
-                "dBm",
-                Query(target("winet2_gateway_wifi_signal_dbm"), NAMED),
-                fill=0,
-            ),
-            8,
-            8,
+        lines(
+            "WLAN",
+            "Strength of the WLAN at the gateways.",
+            "dBm",
+            Query(target("winet2_gateway_wifi_signal_dbm"), NAMED),
+            fill=0,
         ),
-        Place(
-            timeline(
-                "Cloud",
-                "Whether the gateways reach Sungrow's cloud. The exporter does not need it.",
-                Query(target("winet2_gateway_cloud_connected"), NAMED),
-                states=YES,
-            ),
-            8,
-            8,
+        timeline(
+            "Cloud",
+            "Whether the gateways reach Sungrow's cloud. The exporter does not need it.",
+            Query(target("winet2_gateway_cloud_connected"), NAMED),
+            states=YES,
         ),
-        Place(
-            lines(
-                "Certificates changed",
-                "Times that a gateway showed another certificate than before, within the day before.",
-                "none",
-                Query(f"increase({target('winet2_gateway_certificate_changes_total')}[1d])", NAMED),
-                look=Look(decimals=0),
-                steps=True,
-            ),
-            12,
-            8,
+    ),
+    tiles(
+        12,
+        8,
+        lines(
+            "Certificates changed",
+            "Times that a gateway showed another certificate than before, within the day before.",
+            "none",
+            Query(f"increase({target('winet2_gateway_certificate_changes_total')}[1d])", NAMED),
+            look=Look(decimals=0),
+            steps=True,
         ),
-        Place(
-            timeline(
-                "Devices",
-                "Whether there are fresh readings of each device.",
-                Query(named(device("winet2_device_up")), "{{target}} {{name}}"),
-                states=UP,
-            ),
-            12,
-            8,
+        timeline(
+            "Devices",
+            "Whether there are fresh readings of each device.",
+            Query(named(device("winet2_device_up")), "{{target}} {{name}}"),
+            states=UP,
         ),
-        Place(
-            lines(
-                "Age by device",
-                "Time since the newest reading of each device.",
-                "s",
-                Query(
-                    named(f"(time() - {device('winet2_device_last_refresh_timestamp_seconds')})"),
-                    "{{target}} {{name}}",
-                ),
-                fill=0,
+        lines(
+            "Age by device",
+            "Time since the newest reading of each device.",
+            "s",
+            Query(
+                named(f"(time() - {device('winet2_device_last_refresh_timestamp_seconds')})"),
+                "{{target}} {{name}}",
             ),
-            12,
-            8,
+            fill=0,
         ),
-        Place(
-            timeline(
-                "Links",
-                "Whether the gateway has a link to each device, by its list.",
-                Query(named(device("winet2_device_online")), "{{target}} {{name}}"),
-                states=UP,
-            ),
-            12,
-            8,
+        timeline(
+            "Links",
+            "Whether the gateway has a link to each device, by its list.",
+            Query(named(device("winet2_device_online")), "{{target}} {{name}}"),
+            states=UP,
         ),
     ),
     collapsed=True,
 )
 
-exporter = Section(
+exporter = section(
     "Exporter",
-    (
-        Place(
-            lines(
-                "Processor",
-                "Share of one processor core.",
-                "percentunit",
-                Query(f"rate(process_cpu_seconds_total{{{JOBS}}}{RATE})", "{{instance}}"),
-            ),
-            8,
-            8,
+    tiles(
+        8,
+        8,
+        lines(
+            "Processor",
+            "Share of one processor core.",
+            "percentunit",
+            Query(f"rate(process_cpu_seconds_total{{{JOBS}}}{RATE})", "{{instance}}"),
         ),
-        Place(
-            lines(
-                "Memory",
-                "Resident memory of the exporter.",
-                "bytes",
-                Query(f"process_resident_memory_bytes{{{JOBS}}}", "{{instance}}"),
-            ),
-            8,
-            8,
+        lines(
+            "Memory",
+            "Resident memory of the exporter.",
+            "bytes",
+            Query(f"process_resident_memory_bytes{{{JOBS}}}", "{{instance}}"),
         ),
-        Place(
-            lines(
-                "Files and sockets",
-                "Open file descriptors, and how many there may be.",
-                "none",
-                Query(f"process_open_fds{{{JOBS}}}", "{{instance}}"),
-                look=Look(decimals=0),
-            ),
-            8,
-            8,
+        lines(
+            "Files and sockets",
+            "Open file descriptors, and how many there may be.",
+            "none",
+            Query(f"process_open_fds{{{JOBS}}}", "{{instance}}"),
+            look=Look(decimals=0),
         ),
-        Place(
-            lines(
-                "Garbage collections",
-                "Of Python's collector, by generation.",
-                "cps",
-                Query(
-                    f"sum by (instance, generation) (rate(python_gc_collections_total{{{JOBS}}}{RATE}))",
-                    "{{instance}} generation {{generation}}",
-                ),
-                fill=0,
+        lines(
+            "Garbage collections",
+            "Of Python's collector, by generation.",
+            "cps",
+            Query(
+                f"sum by (instance, generation) (rate(python_gc_collections_total{{{JOBS}}}{RATE}))",
+                "{{instance}} generation {{generation}}",
             ),
-            8,
-            8,
+            fill=0,
         ),
-        Place(
-            number(
-                "Running for",
-                "Time since the exporter began.",
-                "s",
-                Query(f"time() - process_start_time_seconds{{{JOBS}}}", "{{instance}}", instant=True),
-                look=Look(colours.CALM, decimals=0),
-            ),
-            8,
-            8,
+        number(
+            "Running for",
+            "Time since the exporter began.",
+            "s",
+            Query(f"time() - process_start_time_seconds{{{JOBS}}}", "{{instance}}", instant=True),
+            look=Look(colours.CALM, decimals=0),
         ),
-        Place(
-            listing(
-                "Versions",
-                "Of the exporters and their Pythons.",
-                {"instance": "Instance", "version": "Exporter", "pythonversion": "Python"},
-                Column(
-                    "Configuration read",
-                    "max by (instance, version, pythonversion) (1000"
-                    f" * winet2_config_last_reload_success_timestamp_seconds{{{JOBS}}} * on (job, instance)"
-                    f" group_left (version, pythonversion) winet2_exporter_build_info{{{JOBS}}})",
-                    "dateTimeAsIso",
-                ),
+        listing(
+            "Versions",
+            "Of the exporters and their Pythons.",
+            {"instance": "Instance", "version": "Exporter", "pythonversion": "Python"},
+            Column(
+                "Configuration read",
+                "max by (instance, version, pythonversion) (1000"
+                f" * winet2_config_last_reload_success_timestamp_seconds{{{JOBS}}} * on (job, instance)"
+                f" group_left (version, pythonversion) winet2_exporter_build_info{{{JOBS}}})",
+                "dateTimeAsIso",
             ),
-            8,
-            8,
         ),
     ),
     collapsed=True,

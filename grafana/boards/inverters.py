@@ -4,249 +4,214 @@ The rows of inputs are there once for each chosen device; nothing here knows how
 """
 
 from grafana import colours
-from grafana.board import Board, Place, Section
+from grafana.board import Board, Panel, section, tiles
 from grafana.panels import Column, Look, gauges, lines, listing, number, timeline
-from grafana.queries import OF_DEVICE, Query, device, named, numbered, string_named, target
+from grafana.queries import (
+    OF_DEVICE,
+    OF_STRING,
+    OF_TARGET,
+    Query,
+    device,
+    named,
+    numbered,
+    string_named,
+    target,
+)
 from grafana.states import OF_DEVICES, YES, device_state
 
 NAMED = "{{target}} {{name}}"
 AWAKE_AMPERES = 0.3  # below it, at dawn and dusk, strings are not compared
-DELIVERING = f"{device('winet2_string_current_amperes')} > {AWAKE_AMPERES}"
+CURRENT = "winet2_string_current_amperes"
+OF_PEERS = f"{OF_TARGET},peers"
+COMPARED = (
+    "Compared are strings of one configured group, else of one device; inputs without a string are left out, "
+    "which are those that delivered nothing for a day and have no entry in the configuration."
+)
 
 
-def of_group(expr: str) -> str:
-    """Series of strings with the label `group` where configured; all others of a device are one group."""
-    info = device("winet2_string_info")
-    return f"({expr} * on ({OF_DEVICE},string) group_left (group) {info} or on ({OF_DEVICE},string) {expr})"
+def with_peers(expr: str) -> str:
+    """Currents of strings with the label `peers`: the configured group, as in alerts, else the device."""
+    group = f'label_replace({target("winet2_string_info", group="!")}, "peers", "$1", "group", "(.+)")'
+    own = f'label_replace({target(CURRENT)} ^ 0, "peers", "$1", "device", "(.+)")'
+    return f"{expr} * on ({OF_STRING}) group_left (peers) ({group} or on ({OF_STRING}) {own})"
 
 
 def beside_median() -> str:
-    """Each string's current as a share of the median of its group's, while that group delivers."""
-    current = of_group(device("winet2_string_current_amperes"))
-    delivering = of_group(f"({DELIVERING})")
-    median = f"quantile by ({OF_DEVICE},group) (0.5, {delivering})"
-    return f"({current} / on ({OF_DEVICE},group) group_left () {median})"
+    """Each string's current as a share of its peers' median, while they deliver."""
+    in_use = f"{device('winet2_string_info')} or max_over_time({device(CURRENT)}[1d]) > {AWAKE_AMPERES}"
+    string = with_peers(f"({device(CURRENT)} and on ({OF_STRING}) ({in_use}))")
+    median = f"quantile by ({OF_PEERS}) (0.5, {with_peers(f'({target(CURRENT)} > {AWAKE_AMPERES})')})"
+    return f"({string} / on ({OF_PEERS}) group_left () {median})"
 
 
-overview = Section(
+overview = section(
     "Inverters",
-    (
-        Place(
-            number(
-                "PV",
-                "DC power of each chosen inverter's PV inputs.",
-                "watt",
-                Query(f"sum({device('winet2_pv_power_watts')})"),
-                look=Look(colours.SOLAR),
-                spark=True,
-            ),
-            6,
-            4,
+    tiles(
+        6,
+        4,
+        number(
+            "PV",
+            "DC power of each chosen inverter's PV inputs.",
+            "watt",
+            Query(f"sum({device('winet2_pv_power_watts')})"),
+            look=Look(colours.SOLAR),
+            spark=True,
         ),
-        Place(
-            number(
-                "Hottest",
-                "Highest air temperature inside an inverter.",
-                "celsius",
-                Query(f"max({device('winet2_internal_temperature_celsius')})"),
-                look=Look(
-                    limits=((None, colours.GOOD), (65, colours.WARNING), (80, colours.BAD)), decimals=0
+        number(
+            "Hottest",
+            "Highest air temperature inside an inverter.",
+            "celsius",
+            Query(f"max({device('winet2_internal_temperature_celsius')})"),
+            look=Look(limits=((None, colours.GOOD), (65, colours.WARNING), (80, colours.BAD)), decimals=0),
+            spark=True,
+        ),
+        number(
+            "Lowest insulation",
+            "Least insulation resistance of a PV array against earth; dew lowers it in the morning.",
+            "ohm",
+            Query(f"min({device('winet2_array_insulation_resistance_ohms')})"),
+            look=Look(limits=((None, colours.BAD), (50_000, colours.WARNING), (200_000, colours.GOOD))),
+            spark=True,
+        ),
+        number(
+            "Weakest string",
+            f"Least share that a string has of the median, while its peers deliver. {COMPARED}",
+            "percentunit",
+            Query(f"min({beside_median()})"),
+            look=Look(limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0),
+        ),
+    ),
+    tiles(
+        24,
+        7,
+        listing(
+            "Devices",
+            "What is known of each device, and how it stands.",
+            {"name": "Name", "target": "Target", "model": "Model", "kind": "Kind", "device": "Serial number"},
+            Column(
+                "Answers",
+                f"max by (target, device, name, model, kind) ({device('winet2_device_info')}"
+                f" * on ({OF_DEVICE}) group_right (name, model, kind) {device('winet2_device_up')})",
+                "none",
+                Look(states=YES),
+            ),
+            Column("Rated", f"max by (target, device) ({device('winet2_device_rated_power_watts')})", "watt"),
+            Column("PV", f"max by (target, device) ({device('winet2_pv_power_watts')})", "watt"),
+            Column("AC", f"max by (target, device) ({device('winet2_ac_active_power_watts')})", "watt"),
+        ),
+    ),
+    tiles(
+        24,
+        6,
+        timeline(
+            "States",
+            "What the devices say they do. A gap: no readings, as at a string inverter's night.",
+            Query(device_state(), NAMED),
+            states=OF_DEVICES,
+        ),
+    ),
+    tiles(
+        12,
+        8,
+        lines(
+            "PV power",
+            "DC power of each inverter's PV inputs.",
+            "watt",
+            Query(named(device("winet2_pv_power_watts")), NAMED),
+            stacked=True,
+            fill=30,
+        ),
+        lines(
+            "Share of rated power",
+            "DC power as a share of the rated power, where that is configured: inverters compared.",
+            "percentunit",
+            Query(
+                named(
+                    f"({device('winet2_pv_power_watts')} / on ({OF_DEVICE})"
+                    f" {device('winet2_device_rated_power_watts')})"
                 ),
-                spark=True,
+                NAMED,
             ),
-            6,
-            4,
+            look=Look(decimals=0),
+            fill=0,
         ),
-        Place(
-            number(
-                "Lowest insulation",
-                "Least insulation resistance of a PV array against earth; dew lowers it in the morning.",
-                "ohm",
-                Query(f"min({device('winet2_array_insulation_resistance_ohms')})"),
-                look=Look(limits=((None, colours.BAD), (50_000, colours.WARNING), (200_000, colours.GOOD))),
-                spark=True,
-            ),
-            6,
-            4,
+        lines(
+            "Temperature",
+            "Air temperature inside the devices.",
+            "celsius",
+            Query(named(device("winet2_internal_temperature_celsius")), NAMED),
+            look=Look(decimals=0),
+            fill=0,
         ),
-        Place(
-            number(
-                "Weakest string",
-                "Least share that a string has of the median of its group, while that group delivers.",
-                "percentunit",
-                Query(f"min({beside_median()})"),
-                look=Look(
-                    limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0
-                ),
-            ),
-            6,
-            4,
+        lines(
+            "Insulation",
+            "Insulation resistance of the PV array against earth.",
+            "ohm",
+            Query(named(device("winet2_array_insulation_resistance_ohms")), NAMED),
+            fill=0,
         ),
-        Place(
-            listing(
-                "Devices",
-                "What is known of each device, and how it stands.",
-                {
-                    "name": "Name",
-                    "target": "Target",
-                    "model": "Model",
-                    "kind": "Kind",
-                    "device": "Serial number",
-                },
-                Column(
-                    "Answers",
-                    f"max by (target, device, name, model, kind) ({device('winet2_device_info')}"
-                    f" * on ({OF_DEVICE}) group_right (name, model, kind) {device('winet2_device_up')})",
-                    "none",
-                    Look(states=YES),
-                ),
-                Column(
-                    "Rated", f"max by (target, device) ({device('winet2_device_rated_power_watts')})", "watt"
-                ),
-                Column("PV", f"max by (target, device) ({device('winet2_pv_power_watts')})", "watt"),
-                Column("AC", f"max by (target, device) ({device('winet2_ac_active_power_watts')})", "watt"),
-            ),
-            24,
-            7,
-        ),
-        Place(
-            timeline(
-                "States",
-                "What the devices say they do. A gap: no readings, as at a string inverter's night.",
-                Query(device_state(), NAMED),
-                states=OF_DEVICES,
-            ),
-            24,
-            6,
-        ),
-        Place(
-            lines(
-                "PV power",
-                "DC power of each inverter's PV inputs.",
-                "watt",
-                Query(named(device("winet2_pv_power_watts")), NAMED),
-                stacked=True,
-                fill=30,
-            ),
-            12,
-            8,
-        ),
-        Place(
-            lines(
-                "Share of rated power",
-                "DC power as a share of the rated power, where that is configured: inverters compared.",
-                "percentunit",
-                Query(
-                    named(
-                        f"({device('winet2_pv_power_watts')} / on ({OF_DEVICE})"
-                        f" {device('winet2_device_rated_power_watts')})"
-                    ),
-                    NAMED,
-                ),
-                look=Look(decimals=0),
-                fill=0,
-            ),
-            12,
-            8,
-        ),
-        Place(
-            lines(
-                "Temperature",
-                "Air temperature inside the devices.",
-                "celsius",
-                Query(named(device("winet2_internal_temperature_celsius")), NAMED),
-                look=Look(decimals=0),
-                fill=0,
-            ),
-            12,
-            8,
-        ),
-        Place(
-            lines(
-                "Insulation",
-                "Insulation resistance of the PV array against earth.",
-                "ohm",
-                Query(named(device("winet2_array_insulation_resistance_ohms")), NAMED),
-                fill=0,
-            ),
-            12,
-            8,
-        ),
-        Place(
-            gauges(
-                "Strings beside their median",
-                "Current of each string as a share of the median of its group, now. Groups are configured; "
-                "the strings of a device without groups are one.",
-                "percentunit",
-                Query(named(string_named(beside_median())), "{{target}} {{name}} {{input}}"),
-                look=Look(
-                    limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0
-                ),
-            ),
-            24,
-            9,
+    ),
+    tiles(
+        24,
+        9,
+        gauges(
+            "Strings beside their median",
+            f"Current of each string as a share of the median, now. {COMPARED}",
+            "percentunit",
+            Query(named(string_named(beside_median(), CURRENT)), "{{target}} {{name}} {{input}}"),
+            look=Look(limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0),
         ),
     ),
 )
 
 
-def of_inputs(title: str, word: str, kind: str, quantity: str, unit: str) -> Place:
+def of_inputs(title: str, word: str, kind: str, quantity: str, unit: str) -> Panel:
     """A quantity of each string or MPP tracker of the device whose row it is."""
-    series = device(f"winet2_{kind}_{quantity}")
-    return Place(
-        lines(
-            title,
-            f"Of each {word} of this device. Strings are parts of their MPP tracker: never add both.",
-            unit,
-            Query(string_named(series) if kind == "string" else numbered(series, "MPPT", kind), "{{input}}"),
-            fill=0,
-        ),
-        8,
-        8,
-    )
+    metric = f"winet2_{kind}_{quantity}"
+    series = device(metric)
+    query = string_named(series, metric) if kind == "string" else numbered(series, "MPPT", kind)
+    description = f"Of each {word} of this device. Strings are parts of their MPP tracker: never add both."
+    return lines(title, description, unit, Query(query, "{{input}}"), fill=0)
 
 
-inputs = Section(
+inputs = section(
     "Inputs of $device",
-    (
+    tiles(
+        8,
+        8,
         of_inputs("Power by MPPT", "MPP tracker", "mppt", "power_watts", "watt"),
         of_inputs("Voltage by MPPT", "MPP tracker", "mppt", "voltage_volts", "volt"),
         of_inputs("Current by MPPT", "MPP tracker", "mppt", "current_amperes", "amp"),
         of_inputs("Power by string", "string", "string", "power_watts", "watt"),
         of_inputs("Voltage by string", "string", "string", "voltage_volts", "volt"),
         of_inputs("Current by string", "string", "string", "current_amperes", "amp"),
-        Place(
-            lines(
-                "Strings beside their median",
-                "Current of each string as a share of the median of its group. None is compared below 0.3 A: "
-                "at dawn and dusk the strings differ by how they lie.",
-                "percentunit",
-                Query(string_named(beside_median()), "{{input}}"),
-                look=Look(decimals=0),
-                fill=0,
-            ),
-            12,
-            8,
+    ),
+    tiles(
+        12,
+        8,
+        lines(
+            "Strings beside their median",
+            f"Current of each string as a share of the median, above 0.3 A. {COMPARED}",
+            "percentunit",
+            Query(string_named(beside_median(), CURRENT), "{{input}}"),
+            look=Look(decimals=0),
+            fill=0,
         ),
-        Place(
-            lines(
-                "MPPTs beside their median",
-                "Power of each MPP tracker as a share of this device's median. Other roofs differ.",
-                "percentunit",
-                Query(
-                    numbered(
-                        f"({device('winet2_mppt_power_watts')} / on ({OF_DEVICE}) group_left ()"
-                        f" (quantile by ({OF_DEVICE}) (0.5, {device('winet2_mppt_power_watts')} > 20)))",
-                        "MPPT",
-                        "mppt",
-                    ),
-                    "{{input}}",
+        lines(
+            "MPPTs beside their median",
+            "Power of each MPP tracker as a share of this device's median. Other roofs differ.",
+            "percentunit",
+            Query(
+                numbered(
+                    f"({device('winet2_mppt_power_watts')} / on ({OF_DEVICE}) group_left ()"
+                    f" (quantile by ({OF_DEVICE}) (0.5, {device('winet2_mppt_power_watts')} > 20)))",
+                    "MPPT",
+                    "mppt",
                 ),
-                look=Look(decimals=0),
-                fill=0,
+                "{{input}}",
             ),
-            12,
-            8,
+            look=Look(decimals=0),
+            fill=0,
         ),
     ),
     collapsed=True,
@@ -254,19 +219,19 @@ inputs = Section(
 )
 
 
-def of_phases(title: str, description: str, metric: str, unit: str) -> Place:
-    return Place(
-        lines(title, description, unit, Query(named(device(metric)), f"{NAMED} {{{{phase}}}}"), fill=0), 12, 8
-    )
+def of_phases(title: str, description: str, metric: str, unit: str) -> Panel:
+    return lines(title, description, unit, Query(named(device(metric)), f"{NAMED} {{{{phase}}}}"), fill=0)
 
 
-def of_devices(title: str, description: str, metric: str, unit: str) -> Place:
-    return Place(lines(title, description, unit, Query(named(device(metric)), NAMED), fill=0), 12, 8)
+def of_devices(title: str, description: str, metric: str, unit: str) -> Panel:
+    return lines(title, description, unit, Query(named(device(metric)), NAMED), fill=0)
 
 
-grid = Section(
+grid = section(
     "Grid side",
-    (
+    tiles(
+        12,
+        8,
         of_phases("Voltage", "Of each phase at the inverters.", "winet2_ac_voltage_volts", "volt"),
         of_phases("Current", "Of each phase at the inverters.", "winet2_ac_current_amperes", "amp"),
         of_devices(
@@ -284,17 +249,13 @@ grid = Section(
             "winet2_ac_reactive_power_volt_amperes_reactive",
             "voltampreact",
         ),
-        Place(
-            lines(
-                "Apparent power",
-                "At the inverters' AC side, with the most they may deliver where they tell it.",
-                "voltamp",
-                Query(named(device("winet2_ac_apparent_power_volt_amperes")), NAMED),
-                Query(named(device("winet2_ac_apparent_power_limit_volt_amperes")), f"{NAMED} limit"),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "Apparent power",
+            "At the inverters' AC side, with the most they may deliver where they tell it.",
+            "voltamp",
+            Query(named(device("winet2_ac_apparent_power_volt_amperes")), NAMED),
+            Query(named(device("winet2_ac_apparent_power_limit_volt_amperes")), f"{NAMED} limit"),
+            fill=0,
         ),
         of_devices("Power factor", "At the inverters' AC side.", "winet2_ac_power_factor_ratio", "none"),
         of_devices(
@@ -319,57 +280,41 @@ grid = Section(
     collapsed=True,
 )
 
-faults = Section(
+faults = section(
     "Faults and limits",
-    (
-        Place(
-            lines(
-                "Faults and alarms",
-                "As the gateways count them in their plants; not all firmware does.",
-                "none",
-                Query(target("winet2_gateway_faults"), "{{target}} faults"),
-                Query(target("winet2_gateway_alarms"), "{{target}} alarms"),
-                look=Look(decimals=0),
-                steps=True,
-            ),
-            12,
-            8,
+    tiles(
+        12,
+        8,
+        lines(
+            "Faults and alarms",
+            "As the gateways count them in their plants; not all firmware does.",
+            "none",
+            Query(target("winet2_gateway_faults"), "{{target}} faults"),
+            Query(target("winet2_gateway_alarms"), "{{target}} alarms"),
+            look=Look(decimals=0),
+            steps=True,
         ),
-        Place(
-            lines(
-                "Plant power and its limit",
-                "Active power of all inverters of a gateway, and what they are allowed to make now.",
-                "watt",
-                Query(target("winet2_plant_power_watts"), "{{target}}"),
-                Query(target("winet2_plant_power_limit_watts"), "{{target}} limit"),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "Plant power and its limit",
+            "Active power of all inverters of a gateway, and what they are allowed to make now.",
+            "watt",
+            Query(target("winet2_plant_power_watts"), "{{target}}"),
+            Query(target("winet2_plant_power_limit_watts"), "{{target}} limit"),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Totals that went back",
-                "Lifetime totals that stepped back within the hour before, as after a replaced board.",
-                "none",
-                Query(
-                    named(f"increase({device('winet2_counter_resets_total')}[1h])"), f"{NAMED} {{{{family}}}}"
-                ),
-                look=Look(decimals=0),
-                steps=True,
-            ),
-            12,
-            8,
+        lines(
+            "Totals that went back",
+            "Lifetime totals that stepped back within the hour before, as after a replaced board.",
+            "none",
+            Query(named(f"increase({device('winet2_counter_resets_total')}[1h])"), f"{NAMED} {{{{family}}}}"),
+            look=Look(decimals=0),
+            steps=True,
         ),
-        Place(
-            listing(
-                "Fault list",
-                "Entries of the devices' fault lists. None was ever seen in public: codes may be misread.",
-                {"target": "Target", "device": "Serial number", "code": "Code"},
-                Column("Present", f"max by (target, device, code) ({device('winet2_device_fault')})", "none"),
-            ),
-            12,
-            8,
+        listing(
+            "Fault list",
+            "Entries of the devices' fault lists. None was ever seen in public: codes may be misread.",
+            {"target": "Target", "device": "Serial number", "code": "Code"},
+            Column("Present", f"max by (target, device, code) ({device('winet2_device_fault')})", "none"),
         ),
     ),
     collapsed=True,

@@ -1,9 +1,9 @@
 """Plant: how it stands now and what the day brought so far, readable on a phone."""
 
 from grafana import colours
-from grafana.board import Board, Place, Section
+from grafana.board import Board, section, tiles
 from grafana.panels import Column, Look, gauges, lines, listing, number, timeline
-from grafana.queries import Query, device, kwh, named, site, target
+from grafana.queries import Query, device, named, site, target
 from grafana.states import OF_DEVICES, OF_TARGETS, device_state, target_state
 
 PV = site("site:winet2_pv_power_watts:sum")
@@ -24,333 +24,269 @@ TODAY = {
 }
 MIDNIGHT = "Since midnight where the gateway stands, from lifetime totals."
 
-now = Section(
+now = section(
     "Now",
-    (
-        Place(
-            number(
-                "PV now",
-                "DC power of all PV inputs of the chosen sites.",
-                "watt",
-                Query(f"sum({PV})"),
-                look=Look(colours.SOLAR),
-                spark=True,
-            ),
-            4,
-            4,
+    tiles(
+        4,
+        4,
+        number(
+            "PV now",
+            "DC power of all PV inputs of the chosen sites.",
+            "watt",
+            Query(f"sum({PV})"),
+            look=Look(colours.SOLAR),
+            spark=True,
         ),
-        Place(
-            number(
-                "House now",
-                "What is used behind the meter: AC power of all inverters, and import less export. "
-                "Known where a hybrid reads the grid's meter.",
-                "watt",
-                Query(f"sum({LOAD})"),
-                look=Look(colours.HOUSE),
-                spark=True,
-            ),
-            4,
-            4,
+        number(
+            "House now",
+            "What is used behind the meter: AC power of all inverters, and import less export. "
+            "Known where a hybrid reads the grid's meter.",
+            "watt",
+            Query(f"sum({LOAD})"),
+            look=Look(colours.HOUSE),
+            spark=True,
         ),
-        Place(
-            number(
-                "Grid now",
-                "Power drawn from the grid; negative while power is fed in.",
-                "watt",
-                Query(f"sum({IMPORT}) - sum({EXPORT})"),
-                look=Look(colours.GRID),
-                spark=True,
-            ),
-            4,
-            4,
+        number(
+            "Grid now",
+            "Power drawn from the grid; negative while power is fed in.",
+            "watt",
+            Query(f"sum({IMPORT}) - sum({EXPORT})"),
+            look=Look(colours.GRID),
+            spark=True,
         ),
-        Place(
-            number(
-                "Battery",
-                "State of charge; the mean if there are several batteries.",
-                "percentunit",
-                Query(f"avg({CHARGED})"),
-                look=Look(colours.BATTERY, decimals=0),
-                spark=True,
-            ),
-            4,
-            4,
+        number(
+            "Battery",
+            "State of charge; the mean if there are several batteries.",
+            "percentunit",
+            Query(f"avg({CHARGED})"),
+            look=Look(colours.BATTERY, decimals=0),
+            spark=True,
         ),
-        Place(
-            number(
-                "PV today",
-                MIDNIGHT,
-                "kwatth",
-                Query(f"sum({site('site:winet2_pv_energy_kwh:local_day')})", instant=True),
-                look=Look(colours.SOLAR, decimals=1),
-            ),
-            4,
-            4,
+        number(
+            "PV today",
+            MIDNIGHT,
+            "kwatth",
+            Query(f"sum({site('site:winet2_pv_energy_kwh:local_day')})", instant=True),
+            look=Look(colours.SOLAR, decimals=1),
         ),
-        Place(
-            number(
-                "Self-sufficiency today",
-                "Share of the day's use that did not come from the grid.",
-                "percentunit",
-                Query(f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", instant=True),
-                look=Look(colours.HOUSE, decimals=0),
-            ),
-            4,
-            4,
+        number(
+            "Self-sufficiency today",
+            "Share of the day's use that did not come from the grid.",
+            "percentunit",
+            Query(f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", instant=True),
+            look=Look(colours.HOUSE, decimals=0),
         ),
     ),
 )
 
-flow = Section(
+flow = section(
     "Power",
-    (
-        Place(
-            lines(
-                "Power flow",
-                "Above nought where power comes from, below where it goes. Both sides are alike, "
-                "but for what inverters turn into heat.",
-                "watt",
-                Query(f"sum({PV})", "PV"),
-                Query(f"sum({DISCHARGE})", "Battery discharge"),
-                Query(f"sum({IMPORT})", "Import"),
-                Query(f"-sum({LOAD})", "House"),
-                Query(f"-sum({CHARGE})", "Battery charge"),
-                Query(f"-sum({EXPORT})", "Export"),
-                look=Look(
-                    colours={
-                        "PV": colours.SOLAR,
-                        "Battery discharge": colours.BATTERY,
-                        "Import": colours.GRID,
-                        "House": colours.HOUSE,
-                        "Battery charge": colours.CHARGE,
-                        "Export": colours.EXPORT,
-                    }
-                ),
-                stacked=True,
-                fill=40,
+    tiles(
+        16,
+        10,
+        lines(
+            "Power flow",
+            "Above nought where power comes from, below where it goes. Both sides are alike, "
+            "but for what inverters turn into heat.",
+            "watt",
+            Query(f"sum({PV})", "PV"),
+            Query(f"sum({DISCHARGE})", "Battery discharge"),
+            Query(f"sum({IMPORT})", "Import"),
+            Query(f"-sum({LOAD})", "House"),
+            Query(f"-sum({CHARGE})", "Battery charge"),
+            Query(f"-sum({EXPORT})", "Export"),
+            look=Look(
+                colours={
+                    "PV": colours.SOLAR,
+                    "Battery discharge": colours.BATTERY,
+                    "Import": colours.GRID,
+                    "House": colours.HOUSE,
+                    "Battery charge": colours.CHARGE,
+                    "Export": colours.EXPORT,
+                }
             ),
-            16,
-            10,
+            stacked=True,
+            fill=40,
         ),
-        Place(
-            gauges(
-                "Today",
-                MIDNIGHT,
-                "kwatth",
-                *(Query(f"sum({site(name)})", title, instant=True) for title, (name, _) in TODAY.items()),
-                look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
-            ),
-            8,
-            10,
+    ),
+    tiles(
+        8,
+        10,
+        gauges(
+            "Today",
+            MIDNIGHT,
+            "kwatth",
+            *(Query(f"sum({site(name)})", title, instant=True) for title, (name, _) in TODAY.items()),
+            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
         ),
-        Place(
-            lines(
-                "PV by inverter",
-                "DC power of each inverter's PV inputs.",
-                "watt",
-                Query(named(device("winet2_pv_power_watts")), "{{target}} {{name}}"),
-                stacked=True,
-                fill=30,
-            ),
-            12,
-            8,
+    ),
+    tiles(
+        12,
+        8,
+        lines(
+            "PV by inverter",
+            "DC power of each inverter's PV inputs.",
+            "watt",
+            Query(named(device("winet2_pv_power_watts")), "{{target}} {{name}}"),
+            stacked=True,
+            fill=30,
         ),
-        Place(
-            lines(
-                "Battery charge",
-                "State of charge of each site's batteries.",
-                "percentunit",
-                Query(CHARGED, "Battery {{site}}"),
-                look=Look(colours.BATTERY, decimals=0),
-                fill=20,
-            ),
-            12,
-            8,
+        lines(
+            "Battery charge",
+            "State of charge of each site's batteries.",
+            "percentunit",
+            Query(CHARGED, "Battery {{site}}"),
+            look=Look(colours.BATTERY, decimals=0),
+            fill=20,
         ),
     ),
 )
 
-states = Section(
+states = section(
     "States",
-    (
-        Place(
-            timeline(
-                "Devices",
-                "What the devices say they do. A gap: no readings, as at a string inverter's night.",
-                Query(device_state(), "{{target}} {{name}}"),
-                states=OF_DEVICES,
-            ),
-            16,
-            7,
+    tiles(
+        16,
+        7,
+        timeline(
+            "Devices",
+            "What the devices say they do. A gap: no readings, as at a string inverter's night.",
+            Query(device_state(), "{{target}} {{name}}"),
+            states=OF_DEVICES,
         ),
-        Place(
-            number(
-                "Faults and alarms",
-                "As the gateways count them; not all firmware does.",
-                "none",
-                Query(f"sum({target('winet2_gateway_faults')})", "Faults", instant=True),
-                Query(f"sum({target('winet2_gateway_alarms')})", "Alarms", instant=True),
-                look=Look(limits=((None, colours.GOOD), (1, colours.BAD)), decimals=0),
-            ),
-            4,
-            7,
+    ),
+    tiles(
+        4,
+        7,
+        number(
+            "Faults and alarms",
+            "As the gateways count them; not all firmware does.",
+            "none",
+            Query(f"sum({target('winet2_gateway_faults')})", "Faults", instant=True),
+            Query(f"sum({target('winet2_gateway_alarms')})", "Alarms", instant=True),
+            look=Look(limits=((None, colours.GOOD), (1, colours.BAD)), decimals=0),
         ),
-        Place(
-            number(
-                "Age of readings",
-                "Time since the oldest of the newest readings of all targets that are up.",
-                "s",
-                Query(
-                    f"max(time() - {target('winet2_last_refresh_timestamp_seconds')}"
-                    f" and {target('winet2_up')} == 1)",
-                    instant=True,
-                ),
-                look=Look(
-                    limits=((None, colours.GOOD), (60, colours.WARNING), (300, colours.BAD)), decimals=0
-                ),
+        number(
+            "Age of readings",
+            "Time since the oldest of the newest readings of all targets that are up.",
+            "s",
+            Query(
+                f"max(time() - {target('winet2_last_refresh_timestamp_seconds')}"
+                f" and {target('winet2_up')} == 1)",
+                instant=True,
             ),
-            4,
-            7,
+            look=Look(limits=((None, colours.GOOD), (60, colours.WARNING), (300, colours.BAD)), decimals=0),
         ),
-        Place(
-            timeline(
-                "Gateways",
-                "How the exporter stands with each gateway. To be asleep at night is no fault.",
-                Query(target_state(), "{{target}}"),
-                states=OF_TARGETS,
-            ),
-            24,
-            6,
+    ),
+    tiles(
+        24,
+        6,
+        timeline(
+            "Gateways",
+            "How the exporter stands with each gateway. To be asleep at night is no fault.",
+            Query(target_state(), "{{target}}"),
+            states=OF_TARGETS,
         ),
     ),
 )
 
-sites = Section(
+sites = section(
     "Sites",
-    (
-        Place(
-            listing(
-                "Sites",
-                "The chosen sites side by side, now and since their midnight.",
-                {"site": "Site"},
-                Column("PV", f"sum by (site) ({PV})", "watt"),
-                Column("House", f"sum by (site) ({LOAD})", "watt"),
-                Column("Import", f"sum by (site) ({IMPORT})", "watt"),
-                Column("Export", f"sum by (site) ({EXPORT})", "watt"),
-                Column("Battery", f"avg by (site) ({CHARGED})", "percentunit", Look(decimals=0)),
-                *(
-                    Column(f"{title} today", f"sum by (site) ({site(name)})", "kwatth", Look(decimals=1))
-                    for title, (name, _) in list(TODAY.items())[:2]
-                ),
-                Column(
-                    "Self-sufficiency today",
-                    f"avg by (site) ({site('site:winet2_self_sufficiency_ratio:local_day')})",
-                    "percentunit",
-                    Look(decimals=0),
-                ),
-                Column(
-                    "Self-consumption today",
-                    f"avg by (site) ({site('site:winet2_self_consumption_ratio:local_day')})",
-                    "percentunit",
-                    Look(decimals=0),
-                ),
+    tiles(
+        24,
+        8,
+        listing(
+            "Sites",
+            "The chosen sites side by side, now and since their midnight.",
+            {"site": "Site"},
+            Column("PV", f"sum by (site) ({PV})", "watt"),
+            Column("House", f"sum by (site) ({LOAD})", "watt"),
+            Column("Import", f"sum by (site) ({IMPORT})", "watt"),
+            Column("Export", f"sum by (site) ({EXPORT})", "watt"),
+            Column("Battery", f"avg by (site) ({CHARGED})", "percentunit", Look(decimals=0)),
+            *(
+                Column(f"{title} today", f"sum by (site) ({site(name)})", "kwatth", Look(decimals=1))
+                for title, (name, _) in list(TODAY.items())[:2]
             ),
-            24,
-            8,
+            Column(
+                "Self-sufficiency today",
+                f"avg by (site) ({site('site:winet2_self_sufficiency_ratio:local_day')})",
+                "percentunit",
+                Look(decimals=0),
+            ),
+            Column(
+                "Self-consumption today",
+                f"avg by (site) ({site('site:winet2_self_consumption_ratio:local_day')})",
+                "percentunit",
+                Look(decimals=0),
+            ),
         ),
     ),
     collapsed=True,
 )
 
-day = Section(
+day = section(
     "The day in detail",
-    (
-        Place(
-            lines(
-                "Self-sufficiency and self-consumption",
-                "Share of the use that does not come from the grid, now and of the day so far; "
-                "and share of the day's PV energy that was not fed in.",
-                "percentunit",
-                Query(f"avg({site('site:winet2_self_sufficiency_ratio:now')})", "Self-sufficiency now"),
-                Query(
-                    f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", "Self-sufficiency today"
-                ),
-                Query(
-                    f"avg({site('site:winet2_self_consumption_ratio:local_day')})", "Self-consumption today"
-                ),
-                look=Look(
-                    colours={
-                        "Self-sufficiency now": "light-purple",
-                        "Self-sufficiency today": colours.HOUSE,
-                        "Self-consumption today": colours.SOLAR,
-                    },
-                    decimals=0,
-                ),
+    tiles(
+        12,
+        8,
+        lines(
+            "Self-sufficiency and self-consumption",
+            "Share of the use that does not come from the grid, now and of the day so far; "
+            "and share of the day's PV energy that was not fed in.",
+            "percentunit",
+            Query(f"avg({site('site:winet2_self_sufficiency_ratio:now')})", "Self-sufficiency now"),
+            Query(f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", "Self-sufficiency today"),
+            Query(f"avg({site('site:winet2_self_consumption_ratio:local_day')})", "Self-consumption today"),
+            look=Look(
+                colours={
+                    "Self-sufficiency now": "light-purple",
+                    "Self-sufficiency today": colours.HOUSE,
+                    "Self-consumption today": colours.SOLAR,
+                },
+                decimals=0,
             ),
-            12,
-            8,
         ),
-        Place(
-            lines(
-                "Energy today",
-                f"{MIDNIGHT} Export is negative.",
-                "kwatth",
-                *(
-                    Query(f"{'-' if title == 'Export' else ''}sum({site(name)})", title)
-                    for title, (name, _) in TODAY.items()
-                ),
-                look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
-                fill=0,
+        lines(
+            "Energy today",
+            f"{MIDNIGHT} Export is negative.",
+            "kwatth",
+            *(
+                Query(f"{'-' if title == 'Export' else ''}sum({site(name)})", title)
+                for title, (name, _) in TODAY.items()
             ),
-            12,
-            8,
+            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
+            fill=0,
         ),
-        Place(
-            lines(
-                "AC power by inverter",
-                "Active power at each inverter's AC side; negative while it draws power.",
-                "watt",
-                Query(named(device("winet2_ac_active_power_watts")), "{{target}} {{name}}"),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "AC power by inverter",
+            "Active power at each inverter's AC side; negative while it draws power.",
+            "watt",
+            Query(named(device("winet2_ac_active_power_watts")), "{{target}} {{name}}"),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Sun",
-                "Height of the sun above the horizon, at targets whose location is configured.",
-                "degree",
-                Query(target("winet2_sun_elevation_degrees"), "{{target}}"),
-                look=Look(decimals=0),
-                fill=0,
-            ),
-            12,
-            8,
+        lines(
+            "Sun",
+            "Height of the sun above the horizon, at targets whose location is configured.",
+            "degree",
+            Query(target("winet2_sun_elevation_degrees"), "{{target}}"),
+            look=Look(decimals=0),
+            fill=0,
         ),
-        Place(
-            lines(
-                "Car charging",
-                "Energy that chargers delivered within the hour before.",
-                "kwatth",
-                Query(
-                    named(f"({kwh('winet2_charger_delivered_energy_joules_total', '[1h]')})"),
-                    "{{target}} {{name}}",
-                ),
-                look=Look(decimals=1),
+        lines(
+            "Car charging",
+            "Energy that chargers delivered within the hour before.",
+            "kwatth",
+            Query(
+                named(f"(increase({device('winet2_charger_delivered_energy_joules_total')}[1h]) / 3.6e6)"),
+                "{{target}} {{name}}",
             ),
-            12,
-            8,
+            look=Look(decimals=1),
         ),
-        Place(
-            lines(
-                "Backup output",
-                "Power on the backup output of hybrids that have one.",
-                "watt",
-                Query(named(device("winet2_backup_power_watts")), "{{target}} {{name}}"),
-            ),
-            12,
-            8,
+        lines(
+            "Backup output",
+            "Power on the backup output of hybrids that have one.",
+            "watt",
+            Query(named(device("winet2_backup_power_watts")), "{{target}} {{name}}"),
         ),
     ),
     collapsed=True,

@@ -1,0 +1,87 @@
+"""What lifetime totals grew by: in the board's time range, and day by day as the viewer's calendar has it.
+
+Asked of what the rule `winet-history` keeps every quarter of an hour: a year of it is as cheap as a week of
+what is scraped. The growth is the last value of a window less the last one before it. That is exact where
+`increase()` would extrapolate, and what an inverter made while nobody looked is not lost.
+Grafana puts the points of a query with a step of a day at midnight in the viewer's time zone; a window that
+begins at its point makes a bar stand at its own date.
+"""
+
+from dataclasses import dataclass
+
+from grafana.queries import DEVICES, TARGETS
+
+OUTAGE = "2d"  # for so long a total is remembered that is not there
+
+
+@dataclass(frozen=True)
+class Window:
+    """A length of time; where it ends beside the point of a query, and where it begins."""
+
+    length: str
+    end: str
+    begin: str
+    step: str = ""
+
+
+RANGE = Window("$__range", "", " offset $__range")
+DAY = Window("1d", " offset -1d", "", "1d")
+# Months are added up from quarters of days. Where clocks changed since, a day's point is an hour off, at 23:00 of
+# the day before, and would count to the wrong month; of quarters only one does so, and that is night.
+QUARTER_DAY = Window("6h", " offset -6h", "", "6h")
+
+
+def grown(flows: str, window: Window) -> str:
+    """kWh by which the totals of some flows grew, for each device; of a new one, since it is known."""
+    series = f'device:winet2_energy_joules:last15m{{{DEVICES},flow=~"{flows}"}}'
+    end = f"last_over_time({series}[{window.length}]{window.end})"
+    begin = f"last_over_time({series}[{OUTAGE}]{window.begin})"
+    return f"(({end} - {begin} >= 0 or increase({series}[{window.length}]{window.end})) / 3.6e6)"
+
+
+def total(flow: str, window: Window) -> str:
+    """kWh of a flow, all chosen devices together."""
+    return f"sum({grown(flow, window)})"
+
+
+def by_name(expr: str, window: Window) -> str:
+    """Growth of devices with the label `name`."""
+    info = f"last_over_time(device:winet2_device:info{{{DEVICES}}}[{window.length}]{window.end})"
+    return f"{expr} * on (job,target,device) group_left (name) topk by (job,target,device) (1, {info})"
+
+
+def used(window: Window) -> str:
+    """kWh used behind the meter, losses included, of sites whose meter is read; PV of others is left out."""
+    plus = grown("pv|grid_import|battery_discharge", window)
+    minus = grown("grid_export|battery_charge", window)
+    return f"sum({metered(f'({plus} or -{minus})', window)})"
+
+
+def metered_pv(window: Window) -> str:
+    """kWh of PV of sites whose meter is read."""
+    return f"sum({metered(grown('pv', window), window)})"
+
+
+def metered(expr: str, window: Window) -> str:
+    """Sums by site, of those sites in which a hybrid reads the grid's meter."""
+    info = f"last_over_time(target:winet2_site:info{{{TARGETS}}}[{window.length}]{window.end})"
+    site = f"* on (job,target) group_left (site) topk by (job,target) (1, {info})"
+    read = f'device:winet2_energy_joules:last15m{{{TARGETS},flow="grid_import"}}'
+    meter = f"last_over_time({read}[{window.length}]{window.end})"
+    return f"sum by (job,site) ({expr} {site}) and on (job,site) ({meter} {site})"
+
+
+def self_sufficiency(window: Window) -> str:
+    """The share of the use that did not come from the grid."""
+    return f"clamp(1 - {total('grid_import', window)} / ({used(window)} > 0), 0, 1)"
+
+
+def self_consumption(window: Window) -> str:
+    """The share of the PV energy that was not fed in."""
+    return f"clamp(1 - {total('grid_export', window)} / ({metered_pv(window)} > 0), 0, 1)"
+
+
+def specific_yield(window: Window) -> str:
+    """kWh for each rated kW, of inverters whose rated power is known."""
+    rated = f"last_over_time(device:winet2_rated_power_watts:max{{{DEVICES}}}[{window.length}]{window.end})"
+    return f"{grown('pv', window)} / on (job,target,device) group_left () ({rated} / 1000)"
