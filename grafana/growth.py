@@ -26,8 +26,8 @@ class Window:
 
 RANGE = Window("$__range", "", " offset $__range")
 DAY = Window("1d", " offset -1d", "", "1d")
-# Months are added up from quarters of days. Where clocks changed since, a day's point is an hour off, at 23:00 of
-# the day before, and would count to the wrong month; of quarters only one does so, and that is night.
+# Months are added up from quarters of days. Where clocks changed since, a day's point is at 23:00 of the day
+# before, and would count to the wrong month; of four quarters only one does so, and that is night.
 QUARTER_DAY = Window("6h", " offset -6h", "", "6h")
 
 

@@ -4,7 +4,7 @@ They come without place and number; the board gives them both. Only plugins that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders import (
@@ -26,6 +26,8 @@ from grafana.queries import Query
 
 SOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
+FIGURE_SIZE = 38
+
 Override = models.DynamicConfigValue
 States = Mapping[int, tuple[str, str]]  # value: what is written, and its colour
 Steps = Sequence[tuple[float | None, str]]  # from this value on (None: from the least), this colour
@@ -39,6 +41,8 @@ class _Panel(Protocol):
     def datasource(self, datasource: shapes.DataSourceRef) -> Self: ...
     def unit(self, unit: str) -> Self: ...
     def decimals(self, decimals: float) -> Self: ...
+    def min(self, min_val: float) -> Self: ...
+    def max(self, max_val: float) -> Self: ...
     def with_target(self, target: prometheus.Dataquery) -> Self: ...
     def color_scheme(self, color: builders.FieldColor) -> Self: ...
     def thresholds(self, thresholds: builders.ThresholdsConfig) -> Self: ...
@@ -58,7 +62,8 @@ class Look:
     states: States = field(default_factory=dict)
     limits: Steps = ()
     decimals: int | None = None
-    units: Mapping[str, str] = field(default_factory=dict)  # of series that have another unit than the panel
+    least: float | None = None  # where the scale begins and ends; else Grafana fits it to the values
+    most: float | None = None
 
 
 def _with(panel: P, title: str, description: str, unit: str, queries: Sequence[Query], look: Look) -> P:
@@ -67,19 +72,21 @@ def _with(panel: P, title: str, description: str, unit: str, queries: Sequence[Q
         panel.with_target(_target(query, letter))
     if look.decimals is not None:
         panel.decimals(look.decimals)
+    if look.least is not None:
+        panel.min(look.least)
+    if look.most is not None:
+        panel.max(look.most)
     if look.limits:
         panel.thresholds(_limits(look.limits))
         panel.color_scheme(_coloured(models.FieldColorModeId.THRESHOLDS))
     elif look.colour:
         panel.color_scheme(_coloured(models.FieldColorModeId.FIXED, look.colour))
     else:
-        panel.color_scheme(_coloured(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        panel.color_scheme(_coloured(models.FieldColorModeId.PALETTE_CLASSIC))
     if look.states:
         panel.mappings(_mappings(look.states))
     for name, colour in look.colours.items():
         panel.override_by_name(name, [Override("color", {"mode": "fixed", "fixedColor": colour})])
-    for name, other in look.units.items():
-        panel.override_by_name(name, [Override("unit", other), Override("custom.axisPlacement", "right")])
     return panel
 
 
@@ -136,8 +143,11 @@ def number(
     panel = _with(stat.Panel(), title, description, unit, queries, look)
     panel.graph_mode(shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE)
     panel.color_mode(shapes.BigValueColorMode.BACKGROUND if background else shapes.BigValueColorMode.VALUE)
-    named = any(query.legend for query in queries)
-    panel.text_mode(shapes.BigValueTextMode.VALUE_AND_NAME if named else shapes.BigValueTextMode.VALUE)
+    if any(query.legend for query in queries):
+        panel.text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
+    else:
+        panel.text_mode(shapes.BigValueTextMode.VALUE)
+        panel.text(common.VizTextDisplayOptions().value_size(FIGURE_SIZE))  # else each would fit its own
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
 
 
@@ -154,6 +164,8 @@ def lines(
 ) -> timeseries.Panel:
     """Values over time. A gap is a gap: nothing is drawn where nothing is known."""
     panel = _with(timeseries.Panel(), title, description, unit, queries, look)
+    if look.colour:
+        panel.color_scheme(_coloured(models.FieldColorModeId.SHADES, look.colour))
     panel.draw_style(shapes.GraphDrawStyle.LINE).line_width(1).fill_opacity(fill)
     panel.line_interpolation(
         shapes.LineInterpolation.STEP_AFTER if steps else shapes.LineInterpolation.LINEAR
@@ -175,6 +187,13 @@ def bars(
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
     return panel.legend(_legend(calculated=["sum"])).tooltip(_tooltip())
+
+
+def counts(title: str, description: str, *queries: Query) -> timeseries.Panel:
+    """How often things happened in the time of each bar, which is five minutes or more."""
+    queries = tuple(replace(query, step="5m") for query in queries)
+    panel = bars(title, description, "none", *queries, look=Look(decimals=0)).axis_soft_max(1)
+    return panel.bar_alignment(shapes.BarAlignment.BEFORE)  # what is counted comes before its point
 
 
 def calendar(

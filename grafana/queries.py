@@ -50,9 +50,17 @@ def _matchers(labels: dict[str, str]) -> str:
     )
 
 
-def named(expr: str) -> str:
-    """Series of devices with the label `name`: the one of the configuration, else the gateway's."""
-    return f"{expr} * on ({OF_DEVICE}) group_left (name) {device('winet2_device_info')}"
+def named(expr: str, kinds: str = ".+") -> str:
+    """Series of devices of some kinds with the label `name`: by the configuration, else the gateway's."""
+    info = device("winet2_device_info") if kinds == ".+" else device("winet2_device_info", kind=f"~{kinds}")
+    return f"{expr} * on ({OF_DEVICE}) group_left (name) {info}"
+
+
+def own_reading(metric: str) -> str:
+    """A battery's quantity from one source: the hybrid's reading, else that of the battery devices."""
+    series = device(metric)
+    hybrids = f"{series} and on ({OF_DEVICE}) {device('winet2_device_info', kind='!battery')}"
+    return f"({hybrids} or ({series} unless on ({OF_TARGET}) ({hybrids})))"
 
 
 def inverters(expr: str) -> str:

@@ -46,11 +46,11 @@ def target_state() -> str:
     return f"sum by (job, instance, target) ({' or '.join(terms)})"
 
 
-def device_state() -> str:
-    """The state of each device, by number."""
+def device_state(kinds: str = ".+") -> str:
+    """The state of each device of some kinds, by number."""
     terms = (
         f"{number} * {device('winet2_device_state', state='~' + '|'.join(states))}"
         for number, (_, _, states) in DEVICE_STATES.items()
     )
     any_state = f"0 * {device('winet2_device_state')}"
-    return named(f"sum by ({OF_DEVICE}) ({' or '.join([*terms, any_state])})")
+    return named(f"sum by ({OF_DEVICE}) ({' or '.join([*terms, any_state])})", kinds)

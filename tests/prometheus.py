@@ -124,11 +124,15 @@ class Server:
 
 @contextmanager
 def server(
-    data: Path, folder: Path, config: str = "scrape_configs: []\n", *, program: str | None = None
+    data: Path,
+    folder: Path,
+    config: str = "scrape_configs: []\n",
+    *flags: str,
+    program: str | None = None,
 ) -> Iterator[Server]:
     """Prometheus on a storage, by default with nothing to scrape; killed in the end, come what may.
 
-    `program` is another Prometheus than the installed one.
+    `program` is another Prometheus than the installed one; `flags` are further ones for it.
     """
     (folder / "prometheus.yml").write_text(config, "utf-8")
     url = f"127.0.0.1:{_free_port()}"
@@ -141,6 +145,7 @@ def server(
                 f"--storage.tsdb.retention.time={RETENTION}",
                 f"--web.listen-address={url}",
                 "--log.level=warn",
+                *flags,
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

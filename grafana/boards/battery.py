@@ -1,17 +1,20 @@
 """Battery: charge, flows, temperature, health and limits."""
 
 from grafana import colours
-from grafana.board import Board, section, tiles
+from grafana.board import Board, Panel, section, tiles
 from grafana.growth import DAY, RANGE, Window, by_name, grown, total
 from grafana.panels import Look, bars, lines, number, timeline
-from grafana.queries import Query, device, inverters, named
+from grafana.queries import Query, device, named, own_reading
 from grafana.states import OF_DEVICES, device_state
 
 NAMED = "{{target}} {{name}}"
 CHARGE = device("winet2_battery_charge_power_watts")
 DISCHARGE = device("winet2_battery_discharge_power_watts")
 MONTH = Window("30d", "", " offset 30d")
-TWICE = "Hybrid and battery each measure for themselves."
+TOTAL = device("winet2_battery_charge_energy_joules_total")
+WHOLE = Look(decimals=0, least=0, most=1)
+ONE_SOURCE = "Of one source: the hybrid's reading, else the battery's own."
+LIMITS = ((None, colours.BAD), (0.7, colours.WARNING), (0.8, colours.GOOD))
 
 now = section(
     "Now",
@@ -20,9 +23,9 @@ now = section(
         4,
         number(
             "Charge",
-            "State of charge, as the hybrid tells it; the mean if there are several.",
+            "State of charge; the mean if there are several.",
             "percentunit",
-            Query(f"avg({inverters(device('winet2_battery_state_of_charge_ratio'))})"),
+            Query(f"avg({own_reading('winet2_battery_state_of_charge_ratio')})"),
             look=Look(colours.BATTERY, decimals=0),
             spark=True,
         ),
@@ -38,14 +41,14 @@ now = section(
             "Health",
             "State of health, the least of all.",
             "percentunit",
-            Query(f"min({device('winet2_battery_state_of_health_ratio')})"),
-            look=Look(limits=((None, colours.BAD), (0.7, colours.WARNING), (0.8, colours.GOOD)), decimals=0),
+            Query(f"min({own_reading('winet2_battery_state_of_health_ratio')})"),
+            look=Look(limits=LIMITS, decimals=0),
         ),
         number(
             "Temperature",
             "The highest of all.",
             "celsius",
-            Query(f"max({device('winet2_battery_temperature_celsius')})"),
+            Query(f"max({own_reading('winet2_battery_temperature_celsius')})"),
             look=Look(
                 limits=((None, colours.CALM), (5, colours.GOOD), (45, colours.WARNING), (55, colours.BAD))
             ),
@@ -75,10 +78,10 @@ course = section(
         9,
         lines(
             "Charge",
-            f"State of charge. {TWICE}",
+            f"State of charge. {ONE_SOURCE}",
             "percentunit",
-            Query(named(device("winet2_battery_state_of_charge_ratio")), NAMED),
-            look=Look(decimals=0),
+            Query(named(own_reading("winet2_battery_state_of_charge_ratio")), NAMED),
+            look=WHOLE,
         ),
         lines(
             "Power",
@@ -96,7 +99,7 @@ course = section(
         timeline(
             "States",
             "What batteries and their hybrids say they do.",
-            Query(device_state(), NAMED),
+            Query(device_state("hybrid|battery"), NAMED),
             states=OF_DEVICES,
         ),
     ),
@@ -121,45 +124,45 @@ condition = section(
         8,
         lines(
             "Temperature",
-            f"Of the batteries. {TWICE}",
+            f"Of the batteries. {ONE_SOURCE}",
             "celsius",
-            Query(named(device("winet2_battery_temperature_celsius")), NAMED),
+            Query(named(own_reading("winet2_battery_temperature_celsius")), NAMED),
             fill=0,
         ),
         lines(
             "Health",
-            "State of health; a slow fall over years is its nature.",
+            f"State of health; a slow fall over years is its nature. {ONE_SOURCE}",
             "percentunit",
-            Query(named(device("winet2_battery_state_of_health_ratio")), NAMED),
-            look=Look(decimals=0),
+            Query(named(own_reading("winet2_battery_state_of_health_ratio")), NAMED),
+            look=WHOLE,
+            fill=0,
+        ),
+        lines(
+            "Current",
+            f"Of the batteries; the sign differs between devices. {ONE_SOURCE}",
+            "amp",
+            Query(named(own_reading("winet2_battery_current_amperes")), NAMED),
+            fill=0,
+        ),
+        lines(
+            "Limits",
+            "The most that the batteries allow now: less when they are cold, full or empty.",
+            "amp",
+            Query(named(device("winet2_battery_charge_current_limit_amperes")), f"{NAMED} in"),
+            Query(named(device("winet2_battery_discharge_current_limit_amperes")), f"{NAMED} out"),
             fill=0,
         ),
         lines(
             "Voltage",
-            f"Of the batteries. {TWICE}",
+            f"Of the batteries. {ONE_SOURCE}",
             "volt",
-            Query(named(device("winet2_battery_voltage_volts")), NAMED),
+            Query(named(own_reading("winet2_battery_voltage_volts")), NAMED),
             fill=0,
         ),
-        lines(
-            "Current and limits",
-            "Current of the batteries, and the most they allow now. The sign differs between devices.",
-            "amp",
-            Query(named(device("winet2_battery_current_amperes")), NAMED),
-            Query(named(device("winet2_battery_charge_current_limit_amperes")), f"{NAMED} charge limit"),
-            Query(
-                named(device("winet2_battery_discharge_current_limit_amperes")), f"{NAMED} discharge limit"
-            ),
-            fill=0,
-        ),
-    ),
-    tiles(
-        12,
-        6,
         number(
             "Round trip",
-            "Energy that came out, as a share of what went in, over 30 days: short ones say more of the "
-            "charge left than of losses.",
+            "Energy that came out, as a share of what went in, over 30 days: a shorter time says more of the "
+            "charge that is left than of losses.",
             "percentunit",
             Query(
                 by_name(
@@ -172,13 +175,38 @@ condition = section(
             ),
             look=Look(colours.BATTERY, decimals=0),
         ),
+    ),
+    collapsed=True,
+)
+
+
+def of_batteries(title: str, description: str, metric: str, unit: str, look: Look) -> Panel:
+    """What battery devices measure themselves."""
+    query = Query(named(device(metric), "battery"), NAMED)
+    return lines(
+        title, f"{description}, as the battery devices tell it themselves.", unit, query, look=look, fill=0
+    )
+
+
+themselves = section(
+    "As the batteries tell it",
+    tiles(
+        8,
+        7,
+        of_batteries(
+            "Charge", "State of charge", "winet2_battery_state_of_charge_ratio", "percentunit", WHOLE
+        ),
+        of_batteries("Voltage", "Voltage", "winet2_battery_voltage_volts", "volt", Look()),
+        of_batteries("Current", "Current", "winet2_battery_current_amperes", "amp", Look()),
+        of_batteries("Temperature", "Temperature", "winet2_battery_temperature_celsius", "celsius", Look()),
+        of_batteries(
+            "Health", "State of health", "winet2_battery_state_of_health_ratio", "percentunit", WHOLE
+        ),
         number(
             "Charged since the first day",
-            f"Lifetime total. {TWICE}",
+            "Lifetime totals. Hybrid and battery each count for themselves: never add them.",
             "kwatth",
-            Query(
-                named(f"({device('winet2_battery_charge_energy_joules_total')} / 3.6e6)"), NAMED, instant=True
-            ),
+            Query(named(f"({TOTAL} / 3.6e6)"), NAMED, instant=True),
             look=Look(colours.CHARGE, decimals=0),
         ),
     ),
@@ -189,6 +217,6 @@ BOARD = Board(
     uid="winet-battery",
     title="WiNet / Battery",
     description="Charge, flows, temperature, health and limits of the batteries.",
-    sections=(now, course, condition),
+    sections=(now, course, condition, themselves),
     kinds="hybrid|battery",
 )

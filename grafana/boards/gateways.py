@@ -2,7 +2,7 @@
 
 from grafana import colours
 from grafana.board import Board, section, tiles
-from grafana.panels import Column, Look, lines, listing, number, timeline
+from grafana.panels import Column, Look, counts, lines, listing, number, timeline
 from grafana.queries import JOBS, OF_TARGET, Query, device, named, target
 from grafana.states import OF_TARGETS, UP, YES, target_state
 
@@ -10,12 +10,13 @@ NAMED = "{{target}}"
 RATE = "[$__rate_interval]"
 AGES = f"time() - {target('winet2_last_refresh_timestamp_seconds')}"
 CERTIFICATE_END = target("winet2_gateway_certificate_expiry_timestamp_seconds")
-AGE = ((None, colours.GOOD), (60, colours.WARNING), (300, colours.BAD))
+AGE = ((None, colours.GOOD), (120, colours.WARNING), (600, colours.BAD))
 DAY = 86400
 
 
-def rate_of(metric: str, **labels: str) -> str:
-    return f"rate({target(metric, **labels)}{RATE})"
+def count(metric: str, by: str = "target", **labels: str) -> str:
+    """How often something happened in the time of a bar."""
+    return f"sum by ({by}) (increase({target(metric, **labels)}{RATE}))"
 
 
 now = section(
@@ -120,24 +121,17 @@ gateways = section(
             Query(target("winet2_refresh_duration_seconds"), NAMED),
             fill=0,
         ),
-        lines(
+        counts(
             "Errors by reason",
             "What went wrong, by reason; docs/metrics.md tells what each means. "
             "Second sources for one series are left out: they are normal.",
-            "cps",
-            Query(
-                f"sum by (reason) ({rate_of('winet2_errors_total', reason='!duplicate')}) > 0", "{{reason}}"
-            ),
-            stacked=True,
-            fill=30,
+            Query(count("winet2_errors_total", "reason", reason="!duplicate") + " > 0", "{{reason}}"),
         ),
-        lines(
+        counts(
             "Refreshes",
             "Refresh cycles that ended, and as negative those that brought nothing.",
-            "cps",
-            Query(f"sum by (target) ({rate_of('winet2_refreshes_total')})", NAMED),
-            Query(f"-sum by (target) ({rate_of('winet2_refresh_failures_total')})", f"{NAMED} failed"),
-            fill=0,
+            Query(count("winet2_refreshes_total"), NAMED),
+            Query(f"-{count('winet2_refresh_failures_total')}", f"{NAMED} failed"),
         ),
     ),
 )
@@ -147,41 +141,31 @@ connection = section(
     tiles(
         12,
         8,
-        lines(
+        counts(
             "Connections",
             "WebSocket connections that opened, and as negative those that did not.",
-            "cps",
-            Query(f"sum by (target) ({rate_of('winet2_ws_connection_successes_total')})", NAMED),
-            Query(f"-sum by (target) ({rate_of('winet2_ws_connection_failures_total')})", f"{NAMED} failed"),
-            fill=0,
+            Query(count("winet2_ws_connection_successes_total"), NAMED),
+            Query(f"-{count('winet2_ws_connection_failures_total')}", f"{NAMED} failed"),
         ),
-        lines(
+        counts(
             "Attempts and reconnections",
             "Attempts to connect, and connections opened after the first one.",
-            "cps",
-            Query(f"sum by (target) ({rate_of('winet2_ws_connection_attempts_total')})", f"{NAMED} attempts"),
-            Query(f"sum by (target) ({rate_of('winet2_ws_reconnections_total')})", f"{NAMED} reconnections"),
-            fill=0,
+            Query(count("winet2_ws_connection_attempts_total"), f"{NAMED} attempts"),
+            Query(count("winet2_ws_reconnections_total"), f"{NAMED} reconnections"),
         ),
-        lines(
+        counts(
             "Messages",
             "WebSocket messages received, and sent as negative.",
-            "cps",
-            Query(f"sum by (target) ({rate_of('winet2_ws_messages_received_total')})", f"{NAMED} received"),
-            Query(f"-sum by (target) ({rate_of('winet2_ws_messages_sent_total')})", f"{NAMED} sent"),
-            fill=0,
+            Query(count("winet2_ws_messages_received_total"), f"{NAMED} received"),
+            Query(f"-{count('winet2_ws_messages_sent_total')}", f"{NAMED} sent"),
         ),
-        lines(
+        counts(
             "Time-outs and worse",
             "Questions without answer in time, connections given up after five cycles without a reading, "
             "and messages that failed validation.",
-            "cps",
-            Query(f"sum by (target) ({rate_of('winet2_request_timeouts_total')})", f"{NAMED} time-outs"),
-            Query(f"sum by (target) ({rate_of('winet2_watchdog_triggers_total')})", f"{NAMED} watchdog"),
-            Query(
-                f"sum by (target) ({rate_of('winet2_schema_validation_errors_total')})", f"{NAMED} invalid"
-            ),
-            fill=0,
+            Query(count("winet2_request_timeouts_total"), f"{NAMED} time-outs"),
+            Query(count("winet2_watchdog_triggers_total"), f"{NAMED} watchdog"),
+            Query(count("winet2_schema_validation_errors_total"), f"{NAMED} invalid"),
         ),
     ),
     tiles(
@@ -211,13 +195,10 @@ connection = section(
     tiles(
         12,
         8,
-        lines(
+        counts(
             "Certificates changed",
-            "Times that a gateway showed another certificate than before, within the day before.",
-            "none",
-            Query(f"increase({target('winet2_gateway_certificate_changes_total')}[1d])", NAMED),
-            look=Look(decimals=0),
-            steps=True,
+            "Times that a gateway showed another certificate than before.",
+            Query(count("winet2_gateway_certificate_changes_total"), NAMED),
         ),
         timeline(
             "Devices",
@@ -264,20 +245,18 @@ exporter = section(
         ),
         lines(
             "Files and sockets",
-            "Open file descriptors, and how many there may be.",
+            "Open file descriptors.",
             "none",
             Query(f"process_open_fds{{{JOBS}}}", "{{instance}}"),
             look=Look(decimals=0),
         ),
-        lines(
+        counts(
             "Garbage collections",
             "Of Python's collector, by generation.",
-            "cps",
             Query(
-                f"sum by (instance, generation) (rate(python_gc_collections_total{{{JOBS}}}{RATE}))",
+                f"sum by (instance, generation) (increase(python_gc_collections_total{{{JOBS}}}{RATE}))",
                 "{{instance}} generation {{generation}}",
             ),
-            fill=0,
         ),
         number(
             "Running for",

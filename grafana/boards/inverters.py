@@ -7,9 +7,11 @@ from grafana import colours
 from grafana.board import Board, Panel, section, tiles
 from grafana.panels import Column, Look, gauges, lines, listing, number, timeline
 from grafana.queries import (
+    DEVICES,
     OF_DEVICE,
     OF_STRING,
     OF_TARGET,
+    TARGETS,
     Query,
     device,
     named,
@@ -20,12 +22,19 @@ from grafana.queries import (
 from grafana.states import OF_DEVICES, YES, device_state
 
 NAMED = "{{target}} {{name}}"
-AWAKE_AMPERES = 0.3  # below it, at dawn and dusk, strings are not compared
+AWAKE_AMPERES = 1  # below it, at dawn and dusk, strings are not compared
 CURRENT = "winet2_string_current_amperes"
 OF_PEERS = f"{OF_TARGET},peers"
 COMPARED = (
-    "Compared are strings of one configured group, else of one device; inputs without a string are left out, "
-    "which are those that delivered nothing for a day and have no entry in the configuration."
+    "Compared are strings of one configured group, else all of one device, from 1 A. Inputs that delivered "
+    "nothing for a day and are not configured are left out: no string is at them."
+)
+GROUPED = (
+    f"string:{CURRENT}:avg30m{{{DEVICES}}} / on (job,target,group) group_left ()"
+    f" (group:{CURRENT}:median{{{TARGETS}}} > {AWAKE_AMPERES})"
+)
+SCALE = Look(
+    limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0, least=0, most=1.2
 )
 
 
@@ -38,7 +47,7 @@ def with_peers(expr: str) -> str:
 
 def beside_median() -> str:
     """Each string's current as a share of its peers' median, while they deliver."""
-    in_use = f"{device('winet2_string_info')} or max_over_time({device(CURRENT)}[1d]) > {AWAKE_AMPERES}"
+    in_use = f"{device('winet2_string_info')} or max_over_time({device(CURRENT)}[1d:15m]) > {AWAKE_AMPERES}"
     string = with_peers(f"({device(CURRENT)} and on ({OF_STRING}) ({in_use}))")
     median = f"quantile by ({OF_PEERS}) (0.5, {with_peers(f'({target(CURRENT)} > {AWAKE_AMPERES})')})"
     return f"({string} / on ({OF_PEERS}) group_left () {median})"
@@ -67,18 +76,19 @@ overview = section(
         ),
         number(
             "Lowest insulation",
-            "Least insulation resistance of a PV array against earth; dew lowers it in the morning.",
+            "Least insulation resistance of a PV array against earth; dew lowers it. 0 is no measurement.",
             "ohm",
-            Query(f"min({device('winet2_array_insulation_resistance_ohms')})"),
+            Query(f"min({device('winet2_array_insulation_resistance_ohms')} > 0)"),
             look=Look(limits=((None, colours.BAD), (50_000, colours.WARNING), (200_000, colours.GOOD))),
             spark=True,
         ),
         number(
             "Weakest string",
-            f"Least share that a string has of the median, while its peers deliver. {COMPARED}",
+            "Least share that a string has of the median of its group, by the currents of half an hour. "
+            "Groups are configured; without them strings of different roofs would be compared.",
             "percentunit",
-            Query(f"min({beside_median()})"),
-            look=Look(limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0),
+            Query(f"min({GROUPED})"),
+            look=SCALE,
         ),
     ),
     tiles(
@@ -132,7 +142,7 @@ overview = section(
                 ),
                 NAMED,
             ),
-            look=Look(decimals=0),
+            look=Look(decimals=0, least=0),
             fill=0,
         ),
         lines(
@@ -159,20 +169,26 @@ overview = section(
             f"Current of each string as a share of the median, now. {COMPARED}",
             "percentunit",
             Query(named(string_named(beside_median(), CURRENT)), "{{target}} {{name}} {{input}}"),
-            look=Look(limits=((None, colours.BAD), (0.6, colours.WARNING), (0.85, colours.GOOD)), decimals=0),
+            look=SCALE,
         ),
     ),
 )
 
 
 def of_inputs(title: str, word: str, kind: str, quantity: str, unit: str) -> Panel:
-    """A quantity of each string or MPP tracker of the device whose row it is."""
+    """A quantity of each string or MPP tracker of the device whose row it is, while it has voltage."""
     metric = f"winet2_{kind}_{quantity}"
-    series = device(metric)
-    query = string_named(series, metric) if kind == "string" else numbered(series, "MPPT", kind)
+    in_use = f"({device(metric)} and on ({OF_DEVICE},{kind}) {device(f'winet2_{kind}_voltage_volts')} > 0)"
+    query = string_named(in_use, metric) if kind == "string" else numbered(in_use, "MPPT", kind)
     description = f"Of each {word} of this device. Strings are parts of their MPP tracker: never add both."
     return lines(title, description, unit, Query(query, "{{input}}"), fill=0)
 
+
+TRACKER = device("winet2_mppt_power_watts")
+BESIDE_TRACKERS = (
+    f"({TRACKER} and on ({OF_DEVICE},mppt) {device('winet2_mppt_voltage_volts')} > 0)"
+    f" / on ({OF_DEVICE}) group_left () (quantile by ({OF_DEVICE}) (0.5, {TRACKER} > 20))"
+)
 
 inputs = section(
     "Inputs of $device",
@@ -191,26 +207,18 @@ inputs = section(
         8,
         lines(
             "Strings beside their median",
-            f"Current of each string as a share of the median, above 0.3 A. {COMPARED}",
+            f"Current of each string as a share of the median. {COMPARED}",
             "percentunit",
             Query(string_named(beside_median(), CURRENT), "{{input}}"),
-            look=Look(decimals=0),
+            look=Look(decimals=0, least=0),
             fill=0,
         ),
         lines(
             "MPPTs beside their median",
             "Power of each MPP tracker as a share of this device's median. Other roofs differ.",
             "percentunit",
-            Query(
-                numbered(
-                    f"({device('winet2_mppt_power_watts')} / on ({OF_DEVICE}) group_left ()"
-                    f" (quantile by ({OF_DEVICE}) (0.5, {device('winet2_mppt_power_watts')} > 20)))",
-                    "MPPT",
-                    "mppt",
-                ),
-                "{{input}}",
-            ),
-            look=Look(decimals=0),
+            Query(numbered(f"({BESIDE_TRACKERS})", "MPPT", "mppt"), "{{input}}"),
+            look=Look(decimals=0, least=0),
             fill=0,
         ),
     ),

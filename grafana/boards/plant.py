@@ -13,7 +13,22 @@ EXPORT = site("site:winet2_grid_export_power_watts:sum")
 CHARGE = site("site:winet2_battery_charge_power_watts:sum")
 DISCHARGE = site("site:winet2_battery_discharge_power_watts:sum")
 CHARGED = site("site:winet2_battery_state_of_charge_ratio:avg")
+OF_SITE = "on (job,site)"
+SHARES = ("site:winet2_self_sufficiency_ratio:local_day", "site:winet2_self_consumption_ratio:local_day")
+WHOLE = Look(decimals=0)
 
+
+def share(part: str, whole: str) -> str:
+    """The share of a whole that is not some part of it, of those sites that have both."""
+    return f"clamp(1 - sum({part} and {OF_SITE} {whole}) / (sum({whole} and {OF_SITE} {part}) > 0), 0, 1)"
+
+
+def of_sites(expr: str) -> str:
+    """One value for each site; the one without a name is called so."""
+    return f'label_replace(sum by (site) ({expr}), "site", "(no name)", "site", "")'
+
+
+SUFFICIENT_NOW = share(IMPORT, LOAD)
 TODAY = {
     "PV": ("site:winet2_pv_energy_kwh:local_day", colours.SOLAR),
     "House": ("site:winet2_load_energy_kwh:local_day", colours.HOUSE),
@@ -22,6 +37,8 @@ TODAY = {
     "Charged": ("site:winet2_battery_charge_energy_kwh:local_day", colours.CHARGE),
     "Discharged": ("site:winet2_battery_discharge_energy_kwh:local_day", colours.BATTERY),
 }
+SUFFICIENT = share(site(TODAY["Import"][0]), site(TODAY["House"][0]))
+CONSUMED = share(site(TODAY["Export"][0]), site(TODAY["PV"][0]))
 MIDNIGHT = "Since midnight where the gateway stands, from lifetime totals."
 
 now = section(
@@ -71,9 +88,9 @@ now = section(
         ),
         number(
             "Self-sufficiency today",
-            "Share of the day's use that did not come from the grid.",
+            "Share of the day's use that did not come from the grid, of sites whose meter is read.",
             "percentunit",
-            Query(f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", instant=True),
+            Query(SUFFICIENT, instant=True),
             look=Look(colours.HOUSE, decimals=0),
         ),
     ),
@@ -86,8 +103,8 @@ flow = section(
         10,
         lines(
             "Power flow",
-            "Above nought where power comes from, below where it goes. Both sides are alike, "
-            "but for what inverters turn into heat.",
+            "Above nought where power comes from, below where it goes. Both sides are alike but for what "
+            "inverters turn into heat; of sites whose meter nobody reads there is PV only.",
             "watt",
             Query(f"sum({PV})", "PV"),
             Query(f"sum({DISCHARGE})", "Battery discharge"),
@@ -117,7 +134,7 @@ flow = section(
             MIDNIGHT,
             "kwatth",
             *(Query(f"sum({site(name)})", title, instant=True) for title, (name, _) in TODAY.items()),
-            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
+            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1, least=0),
         ),
     ),
     tiles(
@@ -136,7 +153,7 @@ flow = section(
             "State of charge of each site's batteries.",
             "percentunit",
             Query(CHARGED, "Battery {{site}}"),
-            look=Look(colours.BATTERY, decimals=0),
+            look=Look(colours.BATTERY, decimals=0, least=0, most=1),
             fill=20,
         ),
     ),
@@ -174,7 +191,7 @@ states = section(
                 f" and {target('winet2_up')} == 1)",
                 instant=True,
             ),
-            look=Look(limits=((None, colours.GOOD), (60, colours.WARNING), (300, colours.BAD)), decimals=0),
+            look=Look(limits=((None, colours.GOOD), (120, colours.WARNING), (600, colours.BAD)), decimals=0),
         ),
     ),
     tiles(
@@ -196,29 +213,18 @@ sites = section(
         8,
         listing(
             "Sites",
-            "The chosen sites side by side, now and since their midnight.",
+            "The chosen sites side by side, now and since their midnight. Sufficiency is the share of the use "
+            "that did not come from the grid, consumption that of the PV energy that was not fed in.",
             {"site": "Site"},
-            Column("PV", f"sum by (site) ({PV})", "watt"),
-            Column("House", f"sum by (site) ({LOAD})", "watt"),
-            Column("Import", f"sum by (site) ({IMPORT})", "watt"),
-            Column("Export", f"sum by (site) ({EXPORT})", "watt"),
-            Column("Battery", f"avg by (site) ({CHARGED})", "percentunit", Look(decimals=0)),
-            *(
-                Column(f"{title} today", f"sum by (site) ({site(name)})", "kwatth", Look(decimals=1))
-                for title, (name, _) in list(TODAY.items())[:2]
-            ),
-            Column(
-                "Self-sufficiency today",
-                f"avg by (site) ({site('site:winet2_self_sufficiency_ratio:local_day')})",
-                "percentunit",
-                Look(decimals=0),
-            ),
-            Column(
-                "Self-consumption today",
-                f"avg by (site) ({site('site:winet2_self_consumption_ratio:local_day')})",
-                "percentunit",
-                Look(decimals=0),
-            ),
+            Column("PV", of_sites(PV), "watt"),
+            Column("House", of_sites(LOAD), "watt"),
+            Column("Import", of_sites(IMPORT), "watt"),
+            Column("Export", of_sites(EXPORT), "watt"),
+            Column("Battery", of_sites(CHARGED), "percentunit", WHOLE),
+            Column("PV today", of_sites(site(TODAY["PV"][0])), "kwatth", Look(decimals=1)),
+            Column("House today", of_sites(site(TODAY["House"][0])), "kwatth", Look(decimals=1)),
+            Column("Sufficiency", of_sites(site(SHARES[0])), "percentunit", WHOLE),
+            Column("Consumption", of_sites(site(SHARES[1])), "percentunit", WHOLE),
         ),
     ),
     collapsed=True,
@@ -234,9 +240,9 @@ day = section(
             "Share of the use that does not come from the grid, now and of the day so far; "
             "and share of the day's PV energy that was not fed in.",
             "percentunit",
-            Query(f"avg({site('site:winet2_self_sufficiency_ratio:now')})", "Self-sufficiency now"),
-            Query(f"avg({site('site:winet2_self_sufficiency_ratio:local_day')})", "Self-sufficiency today"),
-            Query(f"avg({site('site:winet2_self_consumption_ratio:local_day')})", "Self-consumption today"),
+            Query(SUFFICIENT_NOW, "Self-sufficiency now"),
+            Query(SUFFICIENT, "Self-sufficiency today"),
+            Query(CONSUMED, "Self-consumption today"),
             look=Look(
                 colours={
                     "Self-sufficiency now": "light-purple",
@@ -244,6 +250,8 @@ day = section(
                     "Self-consumption today": colours.SOLAR,
                 },
                 decimals=0,
+                least=0,
+                most=1,
             ),
         ),
         lines(
