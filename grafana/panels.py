@@ -27,6 +27,7 @@ from grafana.queries import Query
 SOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 FIGURE_SIZE = 38
+FROM_NOUGHT = ("watt", "kwatth")  # what would mislead on a scale that begins elsewhere
 
 Override = models.DynamicConfigValue
 States = Mapping[int, tuple[str, str]]  # value: what is written, and its colour
@@ -120,10 +121,10 @@ def _mappings(states: States) -> list[models.ValueMapping]:
     ]
 
 
-def _legend(*, shown: bool = True, calculated: Sequence[str] = ()) -> common.VizLegendOptions:
+def _legend(*calculated: str, shown: bool = True) -> common.VizLegendOptions:
+    """Names below the graph, with what is calculated of each series."""
     legend = common.VizLegendOptions().show_legend(shown).placement(shapes.LegendPlacement.BOTTOM)
-    legend.display_mode(shapes.LegendDisplayMode.TABLE if calculated else shapes.LegendDisplayMode.LIST)
-    return legend.calcs(list(calculated))
+    return legend.display_mode(shapes.LegendDisplayMode.LIST).calcs(list(calculated))
 
 
 def _tooltip() -> common.VizTooltipOptions:
@@ -160,7 +161,6 @@ def lines(
     stacked: bool = False,
     fill: int = 10,
     steps: bool = False,
-    calculated: Sequence[str] = (),
 ) -> timeseries.Panel:
     """Values over time. A gap is a gap: nothing is drawn where nothing is known."""
     panel = _with(timeseries.Panel(), title, description, unit, queries, look)
@@ -171,22 +171,30 @@ def lines(
         shapes.LineInterpolation.STEP_AFTER if steps else shapes.LineInterpolation.LINEAR
     )
     panel.show_points(shapes.VisibilityMode.NEVER).span_nulls(False)
+    if unit in FROM_NOUGHT:
+        panel.axis_soft_min(0)
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
-    return panel.legend(_legend(calculated=calculated)).tooltip(_tooltip())
+    return panel.legend(_legend()).tooltip(_tooltip())
 
 
 def bars(
-    title: str, description: str, unit: str, *queries: Query, look: Look = Look(), stacked: bool = True
+    title: str,
+    description: str,
+    unit: str,
+    *queries: Query,
+    look: Look = Look(),
+    stacked: bool = True,
+    calculated: str = "sum",
 ) -> timeseries.Panel:
     """Bars over time, each to the right of the point where its time begins."""
     panel = _with(timeseries.Panel(), title, description, unit, queries, look)
     panel.draw_style(shapes.GraphDrawStyle.BARS).line_width(1).fill_opacity(80)
-    panel.bar_alignment(shapes.BarAlignment.AFTER).bar_width_factor(0.8)
+    panel.bar_alignment(shapes.BarAlignment.AFTER).bar_width_factor(0.8).axis_soft_min(0)
     panel.show_points(shapes.VisibilityMode.NEVER)
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
-    return panel.legend(_legend(calculated=["sum"])).tooltip(_tooltip())
+    return panel.legend(_legend(calculated)).tooltip(_tooltip())
 
 
 def counts(title: str, description: str, *queries: Query) -> timeseries.Panel:

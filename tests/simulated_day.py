@@ -28,8 +28,7 @@ RULES = sorted((Path(__file__).parent.parent / "examples/prometheus/rules").glob
 STEP = 60
 HOUR = 3600
 DAY = 24 * HOUR
-START = int(MORNING.timestamp())
-END = START + DAY
+START = int(MORNING.timestamp())  # ten in the morning, UTC
 JOB = "winet"
 INSTANCE = "127.0.0.1:10182"
 MOST_JUMPS = 60_000
@@ -37,7 +36,7 @@ NOTHING = "scrape_configs: []\n"
 KEPT_EVENTS = 1000
 ZONE = "Atlantic/Madeira"  # an hour ahead of UTC in summer; the sun is up there when it is in the plants
 LOCATION = {"latitude": 32.7, "longitude": -16.9}
-MIDNIGHT = START + 13 * HOUR  # ten in the morning, UTC
+MIDNIGHT = START + 13 * HOUR
 DUSK, DAWN = (
     MIDNIGHT - 10260,
     MIDNIGHT + 24540,
@@ -51,7 +50,7 @@ TARGETS: Mapping[str, tuple[str, dict[str, Any]]] = {
             "labels": {"site": "home"},
             "devices": {
                 "A2300000201": {
-                    "name": "hybrid",
+                    "name": "SH10RT",
                     "rated_power_watts": 10000,
                     "strings": {
                         1: {"name": "upper row", "group": "east"},
@@ -65,7 +64,7 @@ TARGETS: Mapping[str, tuple[str, dict[str, Any]]] = {
         STRING,
         {
             "labels": {"site": "home"},
-            "devices": {"A2400000101": {"name": "garage inverter", "rated_power_watts": 10000}},
+            "devices": {"A2400000101": {"name": "SG10RS", "rated_power_watts": 10000}},
         },
     ),
     "barn": (
@@ -74,7 +73,7 @@ TARGETS: Mapping[str, tuple[str, dict[str, Any]]] = {
             "labels": {"site": "farm"},
             "devices": {
                 "A2100000301": {
-                    "name": "barn inverter",
+                    "name": "SG110CX",
                     "rated_power_watts": 110000,
                     "strings": {n: {"name": f"row {n}", "group": "roof"} for n in range(1, 13)},
                 }
@@ -91,10 +90,10 @@ SLEEPERS = ("garage", "barn")
 
 
 class SimulatedDay:
-    """What was lived through: where it is stored, and the plants that it was of."""
+    """What was lived through: until when, and the plants that it was of."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, hours: int) -> None:
+        self.end = START + hours * HOUR
         self.plants: dict[str, Plant] = {}
         parts = folder / "families"
         parts.mkdir()
@@ -135,9 +134,9 @@ def unmeasured() -> Iterator[None]:
 
 
 @contextmanager
-def lived(folder: Path, wanted: Collection[str]) -> Iterator[tuple[SimulatedDay, Server]]:
+def lived(folder: Path, wanted: Collection[str], hours: int = 24) -> Iterator[tuple[SimulatedDay, Server]]:
     """Live through the day, and a Prometheus that remembers it, with the recorded metrics that are wanted."""
-    day = SimulatedDay(folder)
+    day = SimulatedDay(folder, hours)
     with unmeasured(), asyncio.Runner(debug=False, loop_factory=lambda: JumpingLoop(MOST_JUMPS)) as runner:
         runner.run(_live(day))
     _store(day.backfill, folder)
@@ -147,7 +146,7 @@ def lived(folder: Path, wanted: Collection[str]) -> Iterator[tuple[SimulatedDay,
         recorded = Backfill(parts)
         with _remembering(folder) as running:
             for rule in level:
-                _record(rule, running, recorded)
+                _record(rule, day.end, running, recorded)
         _store(recorded, folder)
     with _remembering(folder) as running:
         yield day, running
@@ -181,8 +180,10 @@ async def _live(day: SimulatedDay) -> None:
         day.plants = {name: gateway.plant for name, gateway in gateways.items()}
         for name in SLEEPERS:
             gateway = gateways[name]
-            harness.loop.call_at(harness.began + DUSK - START, gateway.inject, "gateway-vanishes")
-            harness.loop.call_at(harness.began + DAWN - START, gateway.clear, "gateway-vanishes")
+            for night in range(0, day.end - START, DAY):
+                evening, morning = (harness.began + at + night - START for at in (DUSK, DAWN))
+                harness.loop.call_at(evening, gateway.inject, "gateway-vanishes")
+                harness.loop.call_at(morning, gateway.clear, "gateway-vanishes")
         common = {"refresh_interval": "60s", "timezone": ZONE, "location": LOCATION}
         await harness.start(
             *(
@@ -191,7 +192,7 @@ async def _live(day: SimulatedDay) -> None:
             )
         )
         harness.exposition.reloaded(successful=True)
-        for seconds in range(START, END + 1, STEP):
+        for seconds in range(START, day.end + 1, STEP):
             due = asyncio.Event()
             harness.loop.call_at(harness.began + seconds - START, due.set)
             await due.wait()
@@ -241,11 +242,11 @@ def levels(files: Iterable[Path], wanted: Collection[str]) -> list[list[Rule]]:
     return found
 
 
-def _record(rule: Rule, running: Server, recorded: Backfill) -> None:
-    """Evaluate a rule over the whole day."""
+def _record(rule: Rule, end: int, running: Server, recorded: Backfill) -> None:
+    """Evaluate a rule over the whole time."""
     step = max(STEP, rule.interval)
     recorded.describe(rule.record, f"# TYPE {rule.record} gauge\n")
-    for labels, values in running.range(rule.expr, START, END, step).items():
+    for labels, values in running.range(rule.expr, START, end, step).items():
         all_labels = {name: value for name, value in labels if name != "__name__"} | rule.labels
         series = rule.record + _written(all_labels)
         for seconds, value in values.items():

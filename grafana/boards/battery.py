@@ -108,12 +108,12 @@ course = section(
         8,
         bars(
             "Energy by day",
-            "Each day in your time zone, as the hybrid counts it. Charging is negative.",
+            "Each day of two weeks in your time zone, as the hybrid counts it. Charging is negative.",
             "kwatth",
             Query(total("battery_discharge", DAY), "Discharged", step=DAY.step),
             Query(f"-{total('battery_charge', DAY)}", "Charged", step=DAY.step),
             look=Look(colours={"Discharged": colours.BATTERY, "Charged": colours.CHARGE}, decimals=1),
-        ),
+        ).time_from("14d"),
     ),
 )
 

@@ -15,7 +15,7 @@ from grafana.growth import (
     total,
     used,
 )
-from grafana.panels import Look, bars, calendar, gauges, lines, number
+from grafana.panels import Look, bars, calendar, gauges, number
 from grafana.queries import Query, device, named
 
 UID = "winet-energy"
@@ -132,7 +132,7 @@ days = section(
             Query(used(DAY), "House", step=DAY.step),
             look=Look(colours=COLOURS, decimals=1),
         ),
-        lines(
+        bars(
             "Shares by day",
             "Self-sufficiency: the part of the use that did not come from the grid. "
             "Self-consumption: the part of the PV energy that was not fed in.",
@@ -140,7 +140,8 @@ days = section(
             Query(self_sufficiency(DAY), "Self-sufficiency", step=DAY.step),
             Query(self_consumption(DAY), "Self-consumption", step=DAY.step),
             look=Look(colours=SHARES, decimals=0, least=0, most=1),
-            steps=True,
+            stacked=False,
+            calculated="mean",
         ),
     ),
 )
@@ -157,7 +158,7 @@ months = section(
             "kwatth",
             *flows(QUARTER_DAY),
             by="YYYY-MM",
-            look=Look(colours=COLOURS, decimals=0),
+            look=Look(colours=COLOURS),
         ).time_from("now/y"),
         calendar(
             "The year before by month",
@@ -165,7 +166,7 @@ months = section(
             "kwatth",
             *flows(QUARTER_DAY),
             by="YYYY-MM",
-            look=Look(colours=COLOURS, decimals=0),
+            look=Look(colours=COLOURS),
         )
         .time_from("now/y")
         .time_shift("1y"),
@@ -184,7 +185,7 @@ years = section(
             "kwatth",
             *flows(DAY),
             by="YYYY",
-            look=Look(colours=COLOURS, decimals=0),
+            look=Look(colours=COLOURS),
         ).time_from("10y"),
     ),
     collapsed=True,

@@ -10,6 +10,7 @@ NAMED = "{{target}}"
 RATE = "[$__rate_interval]"
 AGES = f"time() - {target('winet2_last_refresh_timestamp_seconds')}"
 CERTIFICATE_END = target("winet2_gateway_certificate_expiry_timestamp_seconds")
+ASLEEP = target("winet2_target_state", state="asleep")
 AGE = ((None, colours.GOOD), (120, colours.WARNING), (600, colours.BAD))
 DAY = 86400
 
@@ -35,7 +36,7 @@ now = section(
             "Asleep",
             "Gateways that string inverters switched off for the night: no fault.",
             "none",
-            Query(f"sum({target('winet2_target_state', state='asleep')})"),
+            Query(f"sum({ASLEEP})"),
             look=Look(colours.CALM, decimals=0),
         ),
         number(
@@ -109,9 +110,9 @@ gateways = section(
         8,
         lines(
             "Age of readings",
-            "Time since the newest readings. A slope is a gateway that does not answer, or sleeps.",
+            "Time since the newest readings. A slope is one that does not answer; sleepers are left out.",
             "s",
-            Query(AGES, NAMED),
+            Query(f"{AGES} unless on ({OF_TARGET}) {ASLEEP} == 1", NAMED),
             fill=0,
         ),
         lines(

@@ -52,7 +52,6 @@ now = section(
             "watt",
             Query(f"sum({PV})"),
             look=Look(colours.SOLAR),
-            spark=True,
         ),
         number(
             "House now",
@@ -61,7 +60,6 @@ now = section(
             "watt",
             Query(f"sum({LOAD})"),
             look=Look(colours.HOUSE),
-            spark=True,
         ),
         number(
             "Grid now",
@@ -69,7 +67,6 @@ now = section(
             "watt",
             Query(f"sum({IMPORT}) - sum({EXPORT})"),
             look=Look(colours.GRID),
-            spark=True,
         ),
         number(
             "Battery",
@@ -77,7 +74,6 @@ now = section(
             "percentunit",
             Query(f"avg({CHARGED})"),
             look=Look(colours.BATTERY, decimals=0),
-            spark=True,
         ),
         number(
             "PV today",
@@ -104,9 +100,10 @@ flow = section(
         lines(
             "Power flow",
             "Above nought where power comes from, below where it goes. Both sides are alike but for what "
-            "inverters turn into heat; of sites whose meter nobody reads there is PV only.",
+            "inverters turn into heat, and for PV of sites whose meter nobody reads.",
             "watt",
-            Query(f"sum({PV})", "PV"),
+            Query(f"sum({PV} and {OF_SITE} {IMPORT})", "PV"),
+            Query(f"sum({PV} unless {OF_SITE} {IMPORT})", "PV of sites without meter"),
             Query(f"sum({DISCHARGE})", "Battery discharge"),
             Query(f"sum({IMPORT})", "Import"),
             Query(f"-sum({LOAD})", "House"),
@@ -115,6 +112,7 @@ flow = section(
             look=Look(
                 colours={
                     "PV": colours.SOLAR,
+                    "PV of sites without meter": "light-yellow",
                     "Battery discharge": colours.BATTERY,
                     "Import": colours.GRID,
                     "House": colours.HOUSE,
@@ -213,8 +211,8 @@ sites = section(
         8,
         listing(
             "Sites",
-            "The chosen sites side by side, now and since their midnight. Sufficiency is the share of the use "
-            "that did not come from the grid, consumption that of the PV energy that was not fed in.",
+            "The chosen sites side by side, now and since their midnight. Sufficiency: share of the use that "
+            "did not come from the grid, consumption: share of the PV energy that was not fed in.",
             {"site": "Site"},
             Column("PV", of_sites(PV), "watt"),
             Column("House", of_sites(LOAD), "watt"),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import promql_parser
+
 from grafana.boards import DASHBOARDS
 
 SCRAPE_SECONDS = 60
-EVERYTHING: Mapping[str, str] = {}  # a choice of nothing in particular: all of everything
+ALL: list[str] = []
+EVERYTHING: Mapping[str, str | list[str]] = {}  # a choice of nothing in particular: all of everything
 DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 
 
@@ -24,6 +27,11 @@ class Target:
     @property
     def expr(self) -> str:
         return str(self.json["expr"])
+
+    @property
+    def least_step(self) -> int:
+        """Seconds that are between two points at least."""
+        return seconds(self.json["interval"]) if "interval" in self.json else 0
 
     @property
     def where(self) -> str:
@@ -48,11 +56,6 @@ class Panel:
     @cached_property
     def targets(self) -> list[Target]:
         return [Target(self, target) for target in self.json.get("targets", [])]
-
-    @property
-    def least_step(self) -> int:
-        steps = [target.json["interval"] for target in self.targets if "interval" in target.json]
-        return max(map(seconds, steps), default=0)
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,34 @@ def filled(text: str, board: Board, chosen: Mapping[str, str | list[str]], *, st
     return re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", value, text)  # $1 is PromQL's
 
 
+def plain(target: Target) -> str:
+    """A query of a day with everything chosen, for parsers."""
+    return filled(target.expr, target.panel.board, EVERYTHING, step=300, length=86400)
+
+
+def selectors(
+    node: promql_parser.Expr, *, within_ranges: bool = True
+) -> Iterator[promql_parser.VectorSelector]:
+    """All selectors of an expression."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    elif isinstance(node, promql_parser.MatrixSelector):
+        if within_ranges:
+            yield node.vector_selector
+    else:
+        for name in ("expr", "lhs", "rhs", "param", "args"):
+            child = getattr(node, name, None)
+            for one in child if isinstance(child, list) else [] if child is None else [child]:
+                yield from selectors(one, within_ranges=within_ranges)
+
+
 def _value(variable: Mapping[str, Any], chosen: str | list[str] | None) -> str:
-    if chosen is None:
+    if chosen in (None, ALL):
         if variable.get("includeAll"):
             return str(variable["allValue"])
         return str(variable["current"]["value"])
     if isinstance(chosen, str):
-        return _escaped(chosen)
-    if len(chosen) == 1:
-        return _escaped(chosen[0])
+        return _escaped(chosen) if variable.get("includeAll") else chosen
     return f"({'|'.join(map(_escaped, chosen))})"
 
 

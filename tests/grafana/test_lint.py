@@ -6,13 +6,12 @@ is shown as such.
 """
 
 import re
-from collections.abc import Iterator
 
 import promql_parser
 import pytest
 
 from exporter.metrics import catalogue, families
-from tests.grafana.boards import EVERYTHING, Board, Panel, Target, boards, filled
+from tests.grafana.boards import EVERYTHING, Board, Panel, Target, boards, filled, plain, selectors
 from tests.simulated_day import RULES, metrics_of, rules_in
 
 BOARDS = boards()
@@ -59,11 +58,6 @@ def ids(found: list[Panel] | list[Target]) -> list[str]:
 def board(request: pytest.FixtureRequest) -> Board:
     found: Board = request.param
     return found
-
-
-def plain(target: Target) -> str:
-    """The query with everything chosen, for parsers."""
-    return filled(target.expr, target.panel.board, EVERYTHING, step=300, length=86400)
 
 
 def test_data_source_when_the_board_is_imported_then_it_is_a_variable(board: Board) -> None:
@@ -170,19 +164,3 @@ def known() -> set[str]:
 
 
 CATALOGUE = catalogue.bundled()
-
-
-def selectors(
-    node: promql_parser.Expr, *, within_ranges: bool = True
-) -> Iterator[promql_parser.VectorSelector]:
-    """All selectors of an expression."""
-    if isinstance(node, promql_parser.VectorSelector):
-        yield node
-    elif isinstance(node, promql_parser.MatrixSelector):
-        if within_ranges:
-            yield node.vector_selector
-    else:
-        for name in ("expr", "lhs", "rhs", "param", "args"):
-            child = getattr(node, name, None)
-            for one in child if isinstance(child, list) else [] if child is None else [child]:
-                yield from selectors(one, within_ranges=within_ranges)
