@@ -9,7 +9,7 @@ begins at its point makes a bar stand at its own date.
 
 from dataclasses import dataclass
 
-from grafana.queries import DEVICES, TARGETS
+from grafana.queries import DEVICES, JOBS, SITES, TARGETS
 
 OUTAGE = "2d"  # for so long a total is remembered that is not there
 
@@ -31,9 +31,9 @@ DAY = Window("1d", " offset -1d", "", "1d")
 QUARTER_DAY = Window("6h", " offset -6h", "", "6h")
 
 
-def grown(flows: str, window: Window) -> str:
+def grown(flows: str, window: Window, where: str = DEVICES) -> str:
     """kWh by which the totals of some flows grew, for each device; of a new one, since it is known."""
-    series = f'device:winet2_energy_joules:last15m{{{DEVICES},flow=~"{flows}"}}'
+    series = f'device:winet2_energy_joules:last15m{{{where},flow=~"{flows}"}}'
     end = f"last_over_time({series}[{window.length}]{window.end})"
     begin = f"last_over_time({series}[{OUTAGE}]{window.begin})"
     return f"(({end} - {begin} >= 0 or increase({series}[{window.length}]{window.end})) / 3.6e6)"
@@ -50,35 +50,47 @@ def by_name(expr: str, window: Window) -> str:
     return f"{expr} * on (job,target,device) group_left (name) topk by (job,target,device) (1, {info})"
 
 
-def used(window: Window) -> str:
-    """kWh used behind the meter, losses included, of sites whose meter is read; PV of others is left out."""
-    plus = grown("pv|grid_import|battery_discharge", window)
-    minus = grown("grid_export|battery_charge", window)
-    return f"sum({metered(f'({plus} or -{minus})', window)})"
-
-
-def metered_pv(window: Window) -> str:
-    """kWh of PV of sites whose meter is read."""
-    return f"sum({metered(grown('pv', window), window)})"
-
-
 def metered(expr: str, window: Window) -> str:
-    """Sums by site, of those sites in which a hybrid reads the grid's meter."""
-    info = f"last_over_time(target:winet2_site:info{{{TARGETS}}}[{window.length}]{window.end})"
+    """All in all of the chosen targets' sites, those in which a hybrid reads the grid's meter.
+
+    A site is one whole: what one of its targets feeds in, another one's house uses.
+    """
+    info = f"last_over_time(target:winet2_site:info{{{SITES}}}[{window.length}]{window.end})"
     site = f"* on (job,target) group_left (site) topk by (job,target) (1, {info})"
-    read = f'device:winet2_energy_joules:last15m{{{TARGETS},flow="grid_import"}}'
+    read = f'device:winet2_energy_joules:last15m{{{JOBS},flow="grid_import"}}'
     meter = f"last_over_time({read}[{window.length}]{window.end})"
-    return f"sum by (job,site) ({expr} {site}) and on (job,site) ({meter} {site})"
+    chosen = f"last_over_time(target:winet2_site:info{{{TARGETS}}}[{window.length}]{window.end})"
+    known = f"and on (job,site) ({meter} {site}) and on (job,site) {chosen}"
+    return f"sum(sum by (job,site) ({expr} {site}) {known})"
+
+
+def of_sites(flow: str, window: Window) -> str:
+    """kWh of a flow, of whole sites whose meter is read."""
+    return metered(grown(flow, window, JOBS), window)
+
+
+def used(window: Window) -> str:
+    """kWh used behind the meter, losses included."""
+    plus = grown("pv|grid_import|battery_discharge", window, JOBS)
+    minus = grown("grid_export|battery_charge", window, JOBS)
+    return metered(f"({plus} or -{minus})", window)
+
+
+def not_bought(window: Window) -> str:
+    """kWh used that did not come from the grid: the import cancels out."""
+    plus = grown("pv|battery_discharge", window, JOBS)
+    minus = grown("grid_export|battery_charge", window, JOBS)
+    return metered(f"({plus} or -{minus})", window)
 
 
 def self_sufficiency(window: Window) -> str:
     """The share of the use that did not come from the grid."""
-    return f"clamp(1 - {total('grid_import', window)} / ({used(window)} > 0), 0, 1)"
+    return f"clamp({not_bought(window)} / ({used(window)} > 0), 0, 1)"
 
 
 def self_consumption(window: Window) -> str:
     """The share of the PV energy that was not fed in."""
-    return f"clamp(1 - {total('grid_export', window)} / ({metered_pv(window)} > 0), 0, 1)"
+    return f"clamp(1 - {of_sites('grid_export', window)} / ({of_sites('pv', window)} > 0), 0, 1)"
 
 
 def specific_yield(window: Window) -> str:

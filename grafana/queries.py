@@ -37,8 +37,8 @@ def target(metric: str, /, **labels: str) -> str:
 
 
 def site(name: str) -> str:
-    """The chosen sites' series of what is recorded for sites."""
-    return f"{name}{{{SITES}}}"
+    """What is recorded for sites, of the chosen ones to which a chosen target belongs."""
+    return f"({name}{{{SITES}}} and on (job,site) target:winet2_site:info{{{TARGETS}}})"
 
 
 def _matchers(labels: dict[str, str]) -> str:

@@ -12,19 +12,22 @@ from tests.eavesdropper import EAR
 from tests.harness import Harness
 from tests.jumping_loop import JumpingLoop
 
+LONG_FILES = ("test_two_days.py", "test_day.py")
 WIRE_FILES = ("test_capture.py", "test_discover.py", "test_doctor.py", "test_security.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes minutes comes first, so that the other cores have something to do meanwhile.
+    """The files that take minutes come first, so that the other cores have something to do meanwhile.
 
     What lives with a simulated gateway over real sockets is marked so.
     """
     for item in items:
         if "harness" in getattr(item, "fixturenames", ()) or item.path.name in WIRE_FILES:
             item.add_marker(pytest.mark.wire)
-    items.sort(key=lambda item: item.path.name != "test_two_days.py")
+    items.sort(
+        key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES)
+    )
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from coverage import Coverage
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -192,6 +194,19 @@ class Harness:
             assert self.pipelined or gateway.counts.overlapping == 0, "two questions at once"
             for event in received(gateway):
                 assert event.service == "login" or "passwd" not in event.text, "a password outside the login"
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """No coverage meanwhile: it would double the time, and what runs here is covered by faster tests."""
+    measuring = Coverage.current()
+    if measuring is not None:
+        measuring.stop()
+    try:
+        yield
+    finally:
+        if measuring is not None:
+            measuring.start()
 
 
 def received(gateway: SimulatedGateway, service: str | None = None) -> list[Event]:

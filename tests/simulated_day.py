@@ -15,11 +15,10 @@ from typing import Any
 
 import promql_parser
 import yaml
-from coverage import Coverage
 
 from exporter.metrics.exposition import Format
 from exporter.simulator import Plant
-from tests.harness import LARGE, MORNING, NIGHT, OLD, STRING, THREE_PHASE, Harness
+from tests.harness import LARGE, MORNING, NIGHT, OLD, STRING, THREE_PHASE, Harness, unmeasured
 from tests.jumping_loop import JumpingLoop
 from tests.prometheus import Backfill, Server, make_blocks, server
 
@@ -118,19 +117,6 @@ def _with_job(line: str) -> str:
         name, _, labels = series.partition("{")
         return f"{name}{{{job},{labels} {value}"
     return f"{series}{{{job}}} {value}"
-
-
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """No coverage meanwhile: it would double the time, and what runs here is covered by faster tests."""
-    measuring = Coverage.current()
-    if measuring is not None:
-        measuring.stop()
-    try:
-        yield
-    finally:
-        if measuring is not None:
-            measuring.start()
 
 
 @contextmanager

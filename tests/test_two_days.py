@@ -11,17 +11,15 @@ for gateways and sessions, and for sockets that settle between the clock's jumps
 import asyncio
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 
 from exporter.metrics.exposition import Format
 from exporter.simulator import Plant
-from tests.harness import MORNING, STRING, THREE_PHASE, Harness
+from tests.harness import MORNING, STRING, THREE_PHASE, Harness, unmeasured
 from tests.jumping_loop import JumpingLoop
 from tests.prometheus import Backfill, Server, labels_of, make_blocks, server
 
@@ -207,19 +205,6 @@ async def live(days: Days) -> None:
             days.scraped(step, harness.exposition.render(Format.OPENMETRICS).decode())
     finally:
         await harness.aclose()
-
-
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """No coverage meanwhile: it would double the time, and what runs here is covered by faster tests."""
-    measuring = Coverage.current()
-    if measuring is not None:
-        measuring.stop()
-    try:
-        yield
-    finally:
-        if measuring is not None:
-            measuring.start()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from grafana.growth import (
     Window,
     by_name,
     grown,
+    not_bought,
     self_consumption,
     self_sufficiency,
     specific_yield,
@@ -28,6 +29,7 @@ COLOURS = {
     "Discharged": colours.BATTERY,
 }
 SHARES = {"Self-sufficiency": colours.HOUSE, "Self-consumption": colours.SOLAR}
+WHOLE_SITES = "Of the chosen targets' whole sites, where a hybrid reads the meter."
 PERIOD = "In the time range of the board"
 NAMED = "{{target}} {{name}}"
 YIELD_UNIT = "suffix: kWh/kWp"
@@ -46,7 +48,7 @@ def flows(window: Window) -> list[Query]:
 
 def saved(window: Window) -> str:
     """What the use that did not come from the grid would have cost."""
-    return f"({used(window)} - {total('grid_import', window)}) * $buy_price"
+    return f"{not_bought(window)} * $buy_price"
 
 
 def earned(window: Window) -> str:
@@ -71,8 +73,7 @@ period = section(
         ),
         number(
             "House",
-            f"{PERIOD}: PV, import and discharge, less export and charge; with all losses. "
-            "Of sites whose meter a hybrid reads.",
+            f"{PERIOD}: PV, import and discharge, less export and charge; with all losses. {WHOLE_SITES}",
             "kwatth",
             Query(used(RANGE), instant=True),
             look=Look(colours.HOUSE, decimals=1),
@@ -93,14 +94,14 @@ period = section(
         ),
         number(
             "Self-sufficiency",
-            f"{PERIOD}: share of the use that did not come from the grid.",
+            f"{PERIOD}: share of the use that did not come from the grid. {WHOLE_SITES}",
             "percentunit",
             Query(self_sufficiency(RANGE), instant=True),
             look=Look(colours.HOUSE, decimals=0),
         ),
         number(
             "Self-consumption",
-            f"{PERIOD}: share of the PV energy that was not fed in.",
+            f"{PERIOD}: share of the PV energy that was not fed in. {WHOLE_SITES}",
             "percentunit",
             Query(self_consumption(RANGE), instant=True),
             look=Look(colours.SOLAR, decimals=0),
@@ -127,7 +128,7 @@ days = section(
         8,
         bars(
             "Use by day",
-            "What the house used each day, losses included.",
+            f"What the house used each day, losses included. {WHOLE_SITES}",
             "kwatth",
             Query(used(DAY), "House", step=DAY.step),
             look=Look(colours=COLOURS, decimals=1),
@@ -237,7 +238,7 @@ money = section(
         4,
         number(
             "Saved",
-            f"{PERIOD}: what the use that did not come from the grid would have cost.",
+            f"{PERIOD}: what the use that did not come from the grid would have cost. {WHOLE_SITES}",
             "none",
             Query(saved(RANGE), "$currency", instant=True),
             look=Look(colours.MONEY, decimals=2),

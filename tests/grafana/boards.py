@@ -71,6 +71,10 @@ class Board:
         """All that show something, those in collapsed rows too."""
         return [Panel(self, title, panel) for title, panel in self._walk() if panel["type"] != "row"]
 
+    @property
+    def targets(self) -> list[Target]:
+        return [target for panel in self.panels for target in panel.targets]
+
     @cached_property
     def rows(self) -> list[Mapping[str, Any]]:
         return [panel for panel in self.json["panels"] if panel["type"] == "row"]

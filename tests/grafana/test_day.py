@@ -32,7 +32,7 @@ from tests.simulated_day import (
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 BOARDS = {board.uid: board for board in boards()}
-QUERIES = [target for board in BOARDS.values() for panel in board.panels for target in panel.targets]
+QUERIES = [target for board in BOARDS.values() for target in board.targets]
 JOULES = 3.6e6
 PRINTED = 0.1  # kWh: the last digit of a total
 NOON = MIDNIGHT - 10 * HOUR  # 13:00 UTC
@@ -73,10 +73,6 @@ def viewer(
     return Viewer(server, now or day.end, length, ZoneInfo(ZONE), chosen)
 
 
-def targets(board: Board) -> list[Target]:
-    return [target for panel in board.panels for target in panel.targets]
-
-
 def of(uid: str, title: str, section: str = "", number: int = 0) -> Target:
     """The query of a panel."""
     panels = [p for p in BOARDS[uid].panels if p.title == title and section in ("", p.section)]
@@ -99,13 +95,13 @@ def test_queries_when_everything_is_chosen_then_each_returns_data(
 ) -> None:
     """Whatever a panel asks for is there, but for what the simulated day does not have."""
     someone = viewer(remembered)
-    silent = {query.panel.where for query in targets(board) if not someone.ask(query)}
+    silent = {query.panel.where for query in board.targets if not someone.ask(query)}
     assert silent == {where for where in EMPTY if where.startswith(f"{board.uid}/")}
 
 
 # Queries that have no answer though the target has all metrics that they ask for.
 STRING_INVERTERS, AT_NIGHT, WELL = ("garage", "barn"), ("nightly",), ("house", "cabin")
-METERED = ("house", "garage", "cabin")
+METERED = ("house", "garage", "cabin", "nightly")
 QUIET = {
     "winet-battery/Course/States/A": (STRING_INVERTERS, "has a state, but no battery"),
     "winet-gateways/Gateways/Errors by reason/A": (WELL, "no error happened"),
@@ -131,7 +127,7 @@ def test_queries_when_one_target_is_chosen_then_each_returns_data_where_the_targ
     someone = viewer(remembered, {"target": name, "site": site_of(name)})
     there = series_of(remembered, name)
     silent = set()
-    for query in targets(board):
+    for query in board.targets:
         answer = someone.ask(query)
         assert {labels.get("target", name) for labels, _ in answer} <= {name}, query.where
         if not answer and query.panel.where not in EMPTY and has(there, query):
@@ -179,7 +175,7 @@ def test_queries_when_two_targets_are_chosen_then_all_keep_to_them(
     """Several values of a variable are a pattern, which every query takes."""
     someone = viewer(remembered, {"target": ["house", "barn"]})
     seen = {
-        labels["target"] for query in targets(board) for labels, _ in someone.ask(query) if "target" in labels
+        labels["target"] for query in board.targets for labels, _ in someone.ask(query) if "target" in labels
     }
     assert seen in ({"house", "barn"}, {"house"} if board.uid == "winet-battery" else {"house", "barn"})
 
@@ -189,7 +185,7 @@ def test_queries_when_one_device_is_chosen_then_all_keep_to_it(
 ) -> None:
     """So a repeated row shows one inverter alone."""
     someone = viewer(remembered, {"device": "A2100000301"})
-    for query in targets(board):
+    for query in board.targets:
         seen = {labels["device"] for labels, _ in someone.ask(query) if "device" in labels}
         assert seen <= {"A2100000301"}, query.where
 
@@ -243,7 +239,7 @@ def test_values_when_drawn_then_none_is_beyond_reason(
     """No NaN, no infinity, no lifetime that is taken for a day, no share far above one."""
     someone = viewer(remembered, chosen)
     wild = []
-    for query in targets(board):
+    for query in board.targets:
         most = MOST.get(query.panel.json["fieldConfig"]["defaults"]["unit"], 1e9)
         for labels, values in someone.ask(query):
             found = [value for value in values.values() if not abs(value) <= most or math.isnan(value)]
@@ -303,6 +299,24 @@ def test_use_when_a_string_inverter_is_behind_the_hybrids_meter_then_its_pv_is_u
     queries = [of("winet-plant", "Today", number=number) for number in range(6)]
     (query,) = [query for query in queries if query.json["legendFormat"] == "House"]
     assert only(so_far.ask(query)) == pytest.approx(used, abs=6 * PRINTED)
+
+
+@pytest.mark.parametrize(
+    "name, pv, meter", [("garage", ("house", "garage"), "house"), ("cabin", ("cabin",), "cabin")]
+)
+def test_use_when_one_target_of_a_site_is_chosen_then_it_is_that_of_its_whole_site(
+    remembered: tuple[SimulatedDay, Server], day: SimulatedDay, name: str, pv: tuple[str, ...], meter: str
+) -> None:
+    """A balance of a part would be none; and other sites have nothing to do with it."""
+    used = today(day, "pv", *pv) + sum(today(day, flow, meter) for flow in ("import", "discharge"))
+    used -= sum(today(day, flow, meter) for flow in ("export", "charge"))
+    someone = viewer(remembered, {"target": name}, length=day.end - MIDNIGHT)
+    assert only(someone.ask(of("winet-energy", "House"))) == pytest.approx(used, abs=6 * PRINTED)
+    ((_, house),) = someone.ask(of("winet-plant", "House now"))
+    ((_, whole),) = viewer(remembered, {"target": [*pv]}, length=day.end - MIDNIGHT).ask(
+        of("winet-plant", "House now")
+    )
+    assert house == whole
 
 
 def test_shares_when_the_day_goes_by_then_they_are_those_of_the_plant(
