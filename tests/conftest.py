@@ -12,7 +12,7 @@ from tests.eavesdropper import EAR
 from tests.harness import Harness
 from tests.jumping_loop import JumpingLoop
 
-LONG_FILES = ("test_two_days.py", "test_day.py")
+LONG_FILES = {"test_two_days.py": 0, "test_day.py": 1}
 WIRE_FILES = ("test_capture.py", "test_discover.py", "test_doctor.py", "test_security.py")
 
 
@@ -25,9 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "harness" in getattr(item, "fixturenames", ()) or item.path.name in WIRE_FILES:
             item.add_marker(pytest.mark.wire)
-    items.sort(
-        key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else len(LONG_FILES)
-    )
+    items.sort(key=lambda item: LONG_FILES.get(item.path.name, len(LONG_FILES)))
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
