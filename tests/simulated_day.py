@@ -80,11 +80,9 @@ TARGETS: Mapping[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "cabin": (OLD, {"labels": {"site": "cabin"}, "devices": {"A2200000001": {"rated_power_watts": 5000}}}),
-    "nightly": (
-        NIGHT,
-        {},
-    ),  # its clock stands still at night; it belongs to no site, and nothing is said of it
+    "nightly": (NIGHT, {}),  # its clock stands still at night, and nobody said anything of it
 }
+UNSAID = ("nightly",)
 SLEEPERS = ("garage", "barn")
 
 
@@ -170,11 +168,13 @@ async def _live(day: SimulatedDay) -> None:
                 evening, morning = (harness.began + at + night - START for at in (DUSK, DAWN))
                 harness.loop.call_at(evening, gateway.inject, "gateway-vanishes")
                 harness.loop.call_at(morning, gateway.clear, "gateway-vanishes")
-        common = {"refresh_interval": "60s", "timezone": ZONE, "location": LOCATION}
+        common = {"refresh_interval": "60s", "timezone": ZONE}
         await harness.start(
             *(
-                harness.target(gateway, name, **common, **TARGETS[name][1])
-                for name, gateway in gateways.items()
+                harness.target(
+                    gateway, name, **common, **({} if name in UNSAID else {"location": LOCATION}), **said
+                )
+                for (name, gateway), (_, said) in zip(gateways.items(), TARGETS.values(), strict=True)
             )
         )
         harness.exposition.reloaded(successful=True)
