@@ -301,6 +301,6 @@ day = section(
 BOARD = Board(
     uid="winet-plant",
     title="WiNet / Plant",
-    description="How the plant stands now, and what the day brought so far.",
+    description="How the plant stands now, and what the day brought so far. Needs the recording rules.",
     sections=(now, flow, states, sites, day),
 )
