@@ -27,6 +27,7 @@ from grafana.queries import Query
 SOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 FIGURE_SIZE = 38
+MOST_DAYS = 5000  # of a graph: with fewer points than days Grafana would leave days out
 FROM_NOUGHT = ("watt", "kwatth")  # what would mislead on a scale that begins elsewhere
 
 Override = models.DynamicConfigValue
@@ -192,6 +193,8 @@ def bars(
     panel.draw_style(shapes.GraphDrawStyle.BARS).line_width(1).fill_opacity(80)
     panel.bar_alignment(shapes.BarAlignment.AFTER).bar_width_factor(0.8).axis_soft_min(0)
     panel.show_points(shapes.VisibilityMode.NEVER)
+    if any(query.step == "1d" for query in queries):
+        panel.max_data_points(MOST_DAYS)
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
     return panel.legend(_legend(calculated)).tooltip(_tooltip())

@@ -178,3 +178,10 @@ def test_legends_when_there_are_several_series_then_they_are_ours(board: Board) 
         return single or target.json["legendFormat"] != "__auto"
 
     assert wrong(board, named) == []
+
+
+def test_days_when_years_are_shown_then_none_is_left_out(board: Board) -> None:
+    """With fewer points than days Grafana would ask for every second day, and draw it as all."""
+    for panel in board.panels:
+        if any(target.json.get("interval") == "1d" for target in panel.targets):
+            assert panel.json["maxDataPoints"] >= 10 * 366, panel.where
