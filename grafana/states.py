@@ -34,6 +34,7 @@ OF_DEVICES = {0: ("Other", colours.UNKNOWN)} | {
     number: (text, colour) for number, (text, colour, _) in DEVICE_STATES.items()
 }
 UP = {0: ("Down", colours.BAD), 1: ("Up", colours.GOOD)}
+FRESH = {0: ("No readings", colours.ASLEEP), 1: ("Readings", colours.GOOD)}
 YES = {0: ("No", colours.BAD), 1: ("Yes", colours.GOOD)}
 
 

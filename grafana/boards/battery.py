@@ -161,13 +161,13 @@ condition = section(
         ),
         number(
             "Round trip",
-            "Energy that came out, as a share of what went in, over 30 days: a shorter time says more of the "
-            "charge that is left than of losses.",
+            "Energy that came out, as a share of what went in, over 30 days and from 50 kWh on: "
+            "less says more of the charge that is left than of losses.",
             "percentunit",
             Query(
                 by_name(
                     f"({grown('battery_discharge', MONTH)} / on (job,target,device)"
-                    f" ({grown('battery_charge', MONTH)} > 5))",
+                    f" ({grown('battery_charge', MONTH)} > 50))",
                     MONTH,
                 ),
                 NAMED,

@@ -4,7 +4,7 @@ from grafana import colours
 from grafana.board import Board, section, tiles
 from grafana.panels import Column, Look, counts, lines, listing, number, timeline
 from grafana.queries import JOBS, OF_TARGET, Query, device, named, target
-from grafana.states import OF_TARGETS, UP, YES, target_state
+from grafana.states import FRESH, OF_TARGETS, UP, YES, target_state
 
 NAMED = "{{target}}"
 RATE = "[$__rate_interval]"
@@ -55,9 +55,13 @@ now = section(
         ),
         number(
             "Errors",
-            "Within the hour before, of all reasons but second sources for one series, which are normal.",
+            "Within the hour before; without second sources for one series, which are normal, and without "
+            "gateways that were asleep.",
             "none",
-            Query(f"sum(increase({target('winet2_errors_total', reason='!duplicate')}[1h]))"),
+            Query(
+                f"sum(increase({target('winet2_errors_total', reason='!duplicate')}[1h])"
+                f" unless on ({OF_TARGET}) max_over_time({ASLEEP}[1h]) == 1)"
+            ),
             look=Look(limits=((None, colours.GOOD), (1, colours.WARNING)), decimals=0),
         ),
         number(
@@ -86,11 +90,11 @@ gateways = section(
             "Each gateway as it is reached, and how it stands.",
             {"target": "Target", "host": "Host", "transport": "Transport", "verify": "Certificate"},
             Column(
-                "Up",
-                f"max by (target, host, transport, verify) ({target('winet2_target_info')}"
-                f" * on ({OF_TARGET}) {target('winet2_up')})",
+                "State",
+                f"max by (target, host, transport, verify) ({target_state()}"
+                f" * on ({OF_TARGET}) group_left (host, transport, verify) {target('winet2_target_info')})",
                 "none",
-                Look(states=UP),
+                Look(states=OF_TARGETS),
             ),
             Column("Age", f"max by (target) ({AGES})", "s", Look(decimals=0)),
             Column("Devices", f"max by (target) ({target('winet2_devices')})", "none"),
@@ -203,9 +207,9 @@ connection = section(
         ),
         timeline(
             "Devices",
-            "Whether there are fresh readings of each device.",
+            "Whether there are fresh readings of each device; a string inverter has none at night.",
             Query(named(device("winet2_device_up")), "{{target}} {{name}}"),
-            states=UP,
+            states=FRESH,
         ),
         lines(
             "Age by device",

@@ -19,7 +19,7 @@ from grafana.queries import (
     string_named,
     target,
 )
-from grafana.states import OF_DEVICES, YES, device_state
+from grafana.states import FRESH, OF_DEVICES, device_state
 
 NAMED = "{{target}} {{name}}"
 AWAKE_AMPERES = 1  # below it, at dawn and dusk, strings are not compared
@@ -99,11 +99,11 @@ overview = section(
             "What is known of each device, and how it stands.",
             {"name": "Name", "target": "Target", "model": "Model", "kind": "Kind", "device": "Serial number"},
             Column(
-                "Answers",
+                "Now",
                 f"max by (target, device, name, model, kind) ({device('winet2_device_info')}"
                 f" * on ({OF_DEVICE}) group_right (name, model, kind) {device('winet2_device_up')})",
                 "none",
-                Look(states=YES),
+                Look(states=FRESH),
             ),
             Column("Rated", f"max by (target, device) ({device('winet2_device_rated_power_watts')})", "watt"),
             Column("PV", f"max by (target, device) ({device('winet2_pv_power_watts')})", "watt"),
