@@ -250,12 +250,17 @@ MOST = {
 }
 
 
-@pytest.mark.parametrize("chosen", [EVERYTHING, {"site": "farm", "target": "barn"}, {"target": "garage"}])
+@pytest.mark.parametrize("now", [0, MIDNIGHT, MIDNIGHT + 2 * HOUR], ids=["now", "midnight", "night"])
+@pytest.mark.parametrize(
+    "chosen",
+    [EVERYTHING, {"site": "farm", "target": "barn"}, {"target": "garage"}],
+    ids=["all", "farm", "garage"],
+)
 def test_values_when_drawn_then_none_is_beyond_reason(
-    remembered: tuple[SimulatedDay, Server], board: Board, chosen: Chosen
+    remembered: tuple[SimulatedDay, Server], board: Board, chosen: Chosen, now: int
 ) -> None:
-    """No NaN, no infinity, no lifetime that is taken for a day, no share far above one."""
-    someone = viewer(remembered, chosen)
+    """No NaN, no infinity, no lifetime that is taken for a day, no share far above one; day and night."""
+    someone = viewer(remembered, chosen, now=now)
     wild = []
     for query in board.targets:
         most = MOST.get(query.panel.json["fieldConfig"]["defaults"]["unit"], 1e9)
