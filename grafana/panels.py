@@ -132,25 +132,27 @@ def _tooltip() -> common.VizTooltipOptions:
     return common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.DESCENDING)
 
 
-def number(
-    title: str,
-    description: str,
-    unit: str,
-    *queries: Query,
-    look: Look = Look(),
-    spark: bool = False,
-    background: bool = False,
-) -> stat.Panel:
-    """A figure to be read from afar; `spark` draws its past behind it."""
-    panel = _with(stat.Panel(), title, description, unit, queries, look)
-    panel.graph_mode(shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE)
-    panel.color_mode(shapes.BigValueColorMode.BACKGROUND if background else shapes.BigValueColorMode.VALUE)
+def number(title: str, description: str, unit: str, *queries: Query, look: Look = Look()) -> stat.Panel:
+    """A figure to be read from afar, as of the end of the range.
+
+    Without the past behind it: then the figure would be the last that was known, however long ago.
+    """
+    panel = _with(stat.Panel(), title, description, unit, _instant(queries), look)
+    panel.graph_mode(shapes.BigValueGraphMode.NONE).color_mode(shapes.BigValueColorMode.VALUE)
     if any(query.legend for query in queries):
         panel.text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
     else:
         panel.text_mode(shapes.BigValueTextMode.VALUE)
         panel.text(common.VizTextDisplayOptions().value_size(FIGURE_SIZE))  # else each would fit its own
-    return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    return panel.reduce_options(_last())
+
+
+def _instant(queries: Sequence[Query]) -> list[Query]:
+    return [replace(query, instant=True) for query in queries]
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
 
 
 def lines(
@@ -243,10 +245,10 @@ def timeline(title: str, description: str, *queries: Query, states: States) -> s
 
 def gauges(title: str, description: str, unit: str, *queries: Query, look: Look = Look()) -> bargauge.Panel:
     """Horizontal bars, one for each series, as they are at the end of the range."""
-    panel = _with(bargauge.Panel(), title, description, unit, queries, look)
+    panel = _with(bargauge.Panel(), title, description, unit, _instant(queries), look)
     panel.orientation(shapes.VizOrientation.HORIZONTAL).display_mode(shapes.BarGaugeDisplayMode.BASIC)
     panel.value_mode(shapes.BarGaugeValueMode.TEXT).show_unfilled(True)
-    return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    return panel.reduce_options(_last())
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ now = section(
             "percentunit",
             Query(f"avg({own_reading('winet2_battery_state_of_charge_ratio')})"),
             look=Look(colours.BATTERY, decimals=0),
-            spark=True,
         ),
         number(
             "Power",
@@ -35,7 +34,6 @@ now = section(
             "watt",
             Query(f"sum({DISCHARGE}) - sum({CHARGE})"),
             look=Look(colours.BATTERY),
-            spark=True,
         ),
         number(
             "Health",
@@ -52,20 +50,19 @@ now = section(
             look=Look(
                 limits=((None, colours.CALM), (5, colours.GOOD), (45, colours.WARNING), (55, colours.BAD))
             ),
-            spark=True,
         ),
         number(
             "Charged",
             "In the time range of the board, as the hybrid counts it.",
             "kwatth",
-            Query(total("battery_charge", RANGE), instant=True),
+            Query(total("battery_charge", RANGE)),
             look=Look(colours.CHARGE, decimals=1),
         ),
         number(
             "Discharged",
             "In the time range of the board, as the hybrid counts it.",
             "kwatth",
-            Query(total("battery_discharge", RANGE), instant=True),
+            Query(total("battery_discharge", RANGE)),
             look=Look(colours.BATTERY, decimals=1),
         ),
     ),
@@ -171,7 +168,6 @@ condition = section(
                     MONTH,
                 ),
                 NAMED,
-                instant=True,
             ),
             look=Look(colours.BATTERY, decimals=0),
         ),
@@ -206,7 +202,7 @@ themselves = section(
             "Charged since the first day",
             "Lifetime totals. Hybrid and battery each count for themselves: never add them.",
             "kwatth",
-            Query(named(f"({TOTAL} / 3.6e6)"), NAMED, instant=True),
+            Query(named(f"({TOTAL} / 3.6e6)"), NAMED),
             look=Look(colours.CHARGE, decimals=0),
         ),
     ),

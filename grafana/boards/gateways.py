@@ -267,7 +267,7 @@ exporter = section(
             "Running for",
             "Time since the exporter began.",
             "s",
-            Query(f"time() - process_start_time_seconds{{{JOBS}}}", "{{instance}}", instant=True),
+            Query(f"time() - process_start_time_seconds{{{JOBS}}}", "{{instance}}"),
             look=Look(colours.CALM, decimals=0),
         ),
         listing(

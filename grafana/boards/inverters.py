@@ -64,7 +64,6 @@ overview = section(
             "watt",
             Query(f"sum({device('winet2_pv_power_watts')})"),
             look=Look(colours.SOLAR),
-            spark=True,
         ),
         number(
             "Hottest",
@@ -72,7 +71,6 @@ overview = section(
             "celsius",
             Query(f"max({device('winet2_internal_temperature_celsius')})"),
             look=Look(limits=((None, colours.GOOD), (65, colours.WARNING), (80, colours.BAD)), decimals=0),
-            spark=True,
         ),
         number(
             "Lowest insulation",
@@ -80,7 +78,6 @@ overview = section(
             "ohm",
             Query(f"min({device('winet2_array_insulation_resistance_ohms')} > 0)"),
             look=Look(limits=((None, colours.BAD), (50_000, colours.WARNING), (200_000, colours.GOOD))),
-            spark=True,
         ),
         number(
             "Weakest string",

@@ -79,14 +79,14 @@ now = section(
             "PV today",
             MIDNIGHT,
             "kwatth",
-            Query(f"sum({site('site:winet2_pv_energy_kwh:local_day')})", instant=True),
+            Query(f"sum({site('site:winet2_pv_energy_kwh:local_day')})"),
             look=Look(colours.SOLAR, decimals=1),
         ),
         number(
             "Self-sufficiency today",
             "Share of the day's use that did not come from the grid, of sites whose meter is read.",
             "percentunit",
-            Query(SUFFICIENT, instant=True),
+            Query(SUFFICIENT),
             look=Look(colours.HOUSE, decimals=0),
         ),
     ),
@@ -131,7 +131,7 @@ flow = section(
             "Today",
             MIDNIGHT,
             "kwatth",
-            *(Query(f"sum({site(name)})", title, instant=True) for title, (name, _) in TODAY.items()),
+            *(Query(f"sum({site(name)})", title) for title, (name, _) in TODAY.items()),
             look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1, least=0),
         ),
     ),
@@ -176,8 +176,8 @@ states = section(
             "Faults and alarms",
             "As the gateways count them; not all firmware does.",
             "none",
-            Query(f"sum({target('winet2_gateway_faults')})", "Faults", instant=True),
-            Query(f"sum({target('winet2_gateway_alarms')})", "Alarms", instant=True),
+            Query(f"sum({target('winet2_gateway_faults')})", "Faults"),
+            Query(f"sum({target('winet2_gateway_alarms')})", "Alarms"),
             look=Look(limits=((None, colours.GOOD), (1, colours.BAD)), decimals=0),
         ),
         number(
@@ -186,8 +186,7 @@ states = section(
             "s",
             Query(
                 f"max(time() - {target('winet2_last_refresh_timestamp_seconds')}"
-                f" and {target('winet2_up')} == 1)",
-                instant=True,
+                f" and {target('winet2_up')} == 1)"
             ),
             look=Look(limits=((None, colours.GOOD), (120, colours.WARNING), (600, colours.BAD)), decimals=0),
         ),

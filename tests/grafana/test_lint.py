@@ -185,3 +185,12 @@ def test_days_when_years_are_shown_then_none_is_left_out(board: Board) -> None:
     for panel in board.panels:
         if any(target.json.get("interval") == "1d" for target in panel.targets):
             assert panel.json["maxDataPoints"] >= 10 * 366, panel.where
+
+
+def test_figures_when_a_gateway_is_gone_then_none_is_of_long_ago(board: Board) -> None:
+    """Grafana shows a range's last value as if it were the present one: so figures ask for its end."""
+
+    def present(target: Target) -> bool:
+        return target.panel.json["type"] not in {"stat", "bargauge", "table"} or target.json["instant"]
+
+    assert wrong(board, present) == []
