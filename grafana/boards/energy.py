@@ -1,4 +1,7 @@
-"""Energy: days, months and years in the viewer's time zone, shares, yield and money."""
+"""Energy: days, months and years in the viewer's time zone, shares, yield and money.
+
+Longer than most modules, for it is a list of panels.
+"""
 
 from grafana import colours
 from grafana.board import Board, section, text_box, tiles, time_link

@@ -1,6 +1,7 @@
 """Inverters and strings: every input and phase, compared with its like, and how the inverters are.
 
 The rows of inputs are there once for each chosen device; nothing here knows how many inputs a device has.
+Longer than most modules, for it is a list of panels.
 """
 
 from grafana import colours

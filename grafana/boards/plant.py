@@ -1,4 +1,7 @@
-"""Plant: how it stands now and what the day brought so far, readable on a phone."""
+"""Plant: how it stands now and what the day brought so far, readable on a phone.
+
+Longer than most modules, for it is a list of panels.
+"""
 
 from grafana import colours
 from grafana.board import Board, section, tiles
