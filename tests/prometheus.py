@@ -76,10 +76,13 @@ class Backfill:
         self._open.close()
 
 
-def make_blocks(openmetrics: Path, folder: Path) -> None:
-    """Turn an OpenMetrics file with times into Prometheus' own storage."""
+def make_blocks(openmetrics: Path, folder: Path, longest: str = "2h") -> None:
+    """Turn an OpenMetrics file with times into Prometheus' own storage, in blocks up to `longest`."""
     result = subprocess.run(
-        [tool("promtool"), "tsdb", "create-blocks-from", "-q", "openmetrics", openmetrics, folder],
+        [
+            *(tool("promtool"), "tsdb", "create-blocks-from", "-q", f"--max-block-duration={longest}"),
+            *("openmetrics", openmetrics, folder),
+        ],
         capture_output=True,
         check=False,
     )
