@@ -1,8 +1,9 @@
 # make demo   makes the environment and runs the exporter on a simulated plant
 # make test   makes the environment, installs what the tests need, and runs lint, types and every test
-# make test-packages   runs the tests that need a newer Prometheus, which it fetches from a later Debian suite
+# make test-packages   runs the tests that need what is not installed: the built image, Compose, a newer Prometheus
 # make docs   writes the tables of docs/metrics.md from the catalogue
 # make dashboards   writes grafana/dashboards/*.json from the boards in grafana/boards
+# make manifests   writes the rules for Kubernetes from those for Prometheus
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -13,7 +14,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
 TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
-.PHONY: demo test test-unit test-packages lint bench docs dashboards clean tools
+.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -26,7 +27,7 @@ test-unit: $(VENV)/.development
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not real and not wire and not packages"
 
 test-packages: $(VENV)/.development
-	PYTHON=$(BIN)/python tests/packages/prometheus3.sh
+	PYTHON=$(BIN)/python tests/packages/run.sh
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -41,6 +42,9 @@ docs: $(VENV)/.runtime
 
 dashboards: $(VENV)/.development
 	$(BIN)/python -m grafana
+
+manifests: $(VENV)/.runtime
+	$(BIN)/python examples/kubernetes/make_prometheusrule.py
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
