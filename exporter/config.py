@@ -21,6 +21,7 @@ from exporter.telemetry import Location, OwnDevice
 
 LONGEST_PASSWORD = 4096  # bytes
 OTHERS = 0o077  # rights of the group and of everybody
+EVERYBODY = 0o007
 
 
 class ConfigError(Exception):
@@ -199,12 +200,17 @@ def _unset_variables(settings: Config) -> list[str]:
 
 
 def _open_files(settings: Config) -> list[str]:
-    """Password files that somebody besides their owner has a right to."""
+    """Password files that somebody has a right to who need not have it.
+
+    A file of another owner, such as root's in a secret of Kubernetes or beside a systemd unit, can only be had by
+    its group.
+    """
     found = set()
     for account in settings.accounts.values():
         if account.password_file is not None:
             with contextlib.suppress(OSError):  # one that no target uses may be missing
-                if Path(account.password_file).stat().st_mode & OTHERS:
+                status = Path(account.password_file).stat()
+                if status.st_mode & (OTHERS if status.st_uid == os.geteuid() else EVERYBODY):
                     found.add(account.password_file)
     return sorted(found)
 

@@ -989,6 +989,21 @@ def test_load_when_others_may_read_a_password_file_then_it_warns(tmp_path, mode,
         assert f"chmod 600 {password}" in warning
 
 
+@pytest.mark.parametrize("mode, warned", [(0o440, 0), (0o640, 0), (0o644, 1), (0o444, 1)])
+def test_load_when_a_password_file_is_another_users_then_its_group_may_read_it(
+    tmp_path, monkeypatch, mode, warned
+):
+    """As Kubernetes mounts secrets, and as root gives them to a service: the group is the only way to have it."""
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    (tmp_path / "pw").write_text("pw")
+    (tmp_path / "pw").chmod(mode)
+    file = tmp_path / "winet.yml"
+    file.write_text(
+        "credentials: {a: {username: u, password_file: pw}}\ntargets: [{host: a, credentials: a}]"
+    )
+    assert len(config.load(file).warnings) == warned
+
+
 @pytest.mark.parametrize("text", ["", "# nothing", "~", "[1, 2]", "text", "7"])
 def test_parse_when_there_is_no_mapping_then_it_is_a_mistake(text):
     """An empty file and one that is something else are refused like any other mistake."""
