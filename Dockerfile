@@ -4,7 +4,15 @@ ARG BASE=python:3.13-slim
 # ---- build: a wheel of the project, installed with its dependencies into /opt/venv
 FROM ${BASE} AS build
 
+# Told by the builder: amd64, arm64, arm …
+ARG TARGETARCH
 WORKDIR /src
+# For 32-bit ARM the index has no wheels of cffi, ephem and PyYAML: they are compiled, and nothing of this is shipped.
+# hadolint ignore=DL3008
+RUN if [ "${TARGETARCH}" = arm ]; then \
+        apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libffi-dev \
+     && rm -rf /var/lib/apt/lists/*; \
+    fi
 RUN python3 -m venv /opt/build \
  && python3 -m venv --without-pip /opt/venv
 COPY pyproject.toml README.md LICENSE ./
@@ -21,6 +29,8 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="winet-exporter" \
       org.opencontainers.image.description="Prometheus exporter for Sungrow inverters behind WiNet gateways" \
       org.opencontainers.image.authors="The winet-exporter authors" \
+      org.opencontainers.image.source="https://github.com/winet-exporter/winet-exporter" \
+      org.opencontainers.image.documentation="https://github.com/winet-exporter/winet-exporter/blob/main/docs/deployment.md" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
