@@ -202,8 +202,8 @@ def _unset_variables(settings: Config) -> list[str]:
 def _open_files(settings: Config) -> list[str]:
     """Password files that somebody has a right to who need not have it.
 
-    A file of another owner, such as root's in a secret of Kubernetes or beside a systemd unit, can only be had by
-    its group.
+    A file of another owner, such as root's in a secret of Kubernetes or beside a systemd unit, can only be
+    had by its group.
     """
     found = set()
     for account in settings.accounts.values():

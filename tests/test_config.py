@@ -993,7 +993,7 @@ def test_load_when_others_may_read_a_password_file_then_it_warns(tmp_path, mode,
 def test_load_when_a_password_file_is_another_users_then_its_group_may_read_it(
     tmp_path, monkeypatch, mode, warned
 ):
-    """As Kubernetes mounts secrets, and as root gives them to a service: the group is the only way to have it."""
+    """As Kubernetes mounts secrets and root gives them to a service: there is no other way to have it."""
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     (tmp_path / "pw").write_text("pw")
     (tmp_path / "pw").chmod(mode)

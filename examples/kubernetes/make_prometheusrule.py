@@ -1,7 +1,7 @@
 """Writes prometheusrule.yaml from the rule files of examples/prometheus/rules: `make manifests`.
 
-The Prometheus operator takes rules as an object of Kubernetes. Each file's text below its `groups:` is taken over as
-it stands, comments included, so that the two can be compared by eye.
+The Prometheus operator takes rules as an object of Kubernetes. Each file's text below its `groups:` is taken
+over as it stands, comments included, so that the two can be compared by eye.
 """
 
 import sys
@@ -29,7 +29,7 @@ spec:
 
 
 def groups_of(path: Path) -> str:
-    """The list below `groups:`, moved to where the manifest wants it. Raises `ValueError` for anything else."""
+    """The list below `groups:`, moved to where the manifest wants it. Raises `ValueError` if it is none."""
     text = path.read_text("utf-8")
     document = yaml.safe_load(text)
     if not isinstance(document, dict) or list(document) != ["groups"] or not document["groups"]:

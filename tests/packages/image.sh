@@ -12,8 +12,12 @@ base=localhost/winet-base:$suite
 image=localhost/winet-exporter:test
 authorities=/etc/ssl/certs/ca-certificates.crt
 log=$cache/build.log
+python=${PYTHON:-.venv/bin/python}
 
-[ "$(id -u)" = 0 ] || { echo "building and running images needs root here" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || {
+	echo "building and running images needs root here; without it: SETUPS=\"prometheus3 compose\"" >&2
+	exit 1
+}
 need_debian
 missing=""
 for tool in $packages; do
@@ -51,9 +55,16 @@ if ! build inspect --type image "$base" >/dev/null 2>&1; then
 fi
 
 echo "building $image" >&2
-# the build asks the package index as this machine does, by its certificate authorities
+# the build asks the same package index as this machine, and trusts whom this machine trusts
+set --
+[ ! -r "$authorities" ] || set -- -v "$authorities:$authorities:ro"
+index=$("$python" -m pip config list 2>/dev/null | sed -n "s/^\(global\|:env:\)\.index-url='\(.*\)'$/\2/p" | tail -n 1)
+if [ -n "$index" ]; then
+	printf '[global]\nindex-url = %s\n' "$index" >"$cache/pip.conf"
+	set -- "$@" -v "$cache/pip.conf:/etc/pip.conf:ro"
+fi
 build bud --build-arg BASE="$base" --build-arg VERSION=test --build-arg REVISION="$(git rev-parse HEAD)" \
-	--format docker -v "$authorities:$authorities:ro" -t "$image" . >"$log" 2>&1 ||
+	--format docker "$@" -t "$image" . >"$log" 2>&1 ||
 	{ tail -n 40 "$log" >&2; echo "the image cannot be built; see $log" >&2; exit 1; }
 
 # what is left of an earlier run goes, containers included

@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-python=${PYTHON:-.venv/bin/python}
+export PYTHON="${PYTHON:-.venv/bin/python}"
 folder=tests/packages
 made=$PWD/.cache/packages.env
 
@@ -32,4 +32,4 @@ while IFS= read -r variable; do
 	export "${variable?}"
 done <"$made"
 
-exec "$python" -m pytest -m packages "$@"
+exec "$PYTHON" -m pytest -m packages "$@"

@@ -14,7 +14,7 @@ import trustme
 
 import exporter
 
-# The engine's command with its flags, such as `docker`, and the image's name; tests/packages/image.sh makes both.
+# The engine's command with its flags, such as `docker`, and the image's name; image.sh makes both.
 ENGINE = shlex.split(os.environ.get("WINET_ENGINE", ""))
 IMAGE = os.environ.get("WINET_IMAGE", "")
 
@@ -34,7 +34,9 @@ METRICS = (
 
 pytestmark = [
     pytest.mark.packages,
-    pytest.mark.skipif(not ENGINE or not IMAGE, reason="WINET_ENGINE and WINET_IMAGE name no engine and image"),
+    pytest.mark.skipif(
+        not ENGINE or not IMAGE, reason="WINET_ENGINE and WINET_IMAGE name no engine and image"
+    ),
     pytest.mark.timeout(180),
 ]
 
@@ -105,7 +107,7 @@ def start() -> "Iterator[type[Container]]":
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder to be mounted; pytest's own may be entered by nobody else, and this one is mounted by its path."""
+    """A folder to be mounted: pytest's own may be entered by nobody else."""
     place = tmp_path / "winet"
     place.mkdir(mode=0o755)
     return place
@@ -163,6 +165,7 @@ def test_demo_when_it_runs_confined_then_every_gateway_is_up_and_it_is_healthy(s
         up = re.findall(r'^winet2_up\{target="(\w+)"\} 1\.0$', text, re.MULTILINE)
     assert sorted(up) == ["farm", "garage", "house"]
     assert container.run(*health_command()).returncode == 0
+    assert container.run("winet-exporter", "healthcheck").returncode == 0, "as Kubernetes' probes have it"
     if "podman" in ENGINE[0]:
         assert engine("healthcheck", "run", container.name).returncode == 0
     assert container.run("sh", "-c", "id -u; id -g").stdout.split() == [str(USER), str(USER)]
@@ -233,7 +236,9 @@ def test_health_check_when_the_exporter_demands_certificates_then_it_is_alive(st
     *command, check = health_command()
     assert check == "healthcheck"
     assert container.run(*command, check, "https://127.0.0.1:10182/-/healthy").returncode == 0
-    assert container.run(*command, check).returncode == 1, "plain HTTP is not answered: the URL has to be given"
+    assert container.run(*command, check).returncode == 1, (
+        "plain HTTP is not answered: the URL has to be given"
+    )
 
 
 def test_health_check_when_nobody_listens_then_it_fails(start):

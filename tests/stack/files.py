@@ -37,5 +37,5 @@ def run(*words: str | Path) -> tuple[int, str]:
 
 
 def exporter_takes(words: list[str]) -> Any:
-    """What the command line makes of the words behind the image's entry point; ends the test if it refuses."""
+    """What the command line makes of the words behind the image's entry point; it may refuse."""
     return make_parser().parse_args(words if words[0] in COMMANDS else ["serve", *words])

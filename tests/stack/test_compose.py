@@ -36,7 +36,7 @@ def kind(name: str) -> str:
 def binds(service: dict[str, Any]) -> dict[str, str]:
     """Where the files and folders of the repository are mounted, by their source."""
     found = {}
-    for volume in service["volumes"] if "volumes" in service else ():
+    for volume in service.get("volumes", ()):
         if isinstance(volume, dict):
             found[re.sub(r"\$\{\w+:-(.*)\}", r"\1", volume["source"])] = volume["target"]
         elif volume.startswith("."):
@@ -52,7 +52,7 @@ def stores(service: dict[str, Any]) -> dict[str, str]:
     return dict(line.split(":") for line in lines if line[0] not in "./")
 
 
-# What validators say -------------------------------------------------------------------------------------------------
+# What validators say ---------------------------------------------------------------------------------
 
 
 @pytest.mark.real
@@ -100,7 +100,7 @@ def test_prometheus_yml_when_promtool_checks_it_then_configuration_and_rules_are
     assert len(re.findall(r"SUCCESS: \d+ rules found", told)) == 3
 
 
-# What they do not look at --------------------------------------------------------------------------------------------
+# What they do not look at ----------------------------------------------------------------------------
 
 
 @each
@@ -208,7 +208,7 @@ def test_names_when_programs_look_for_each_other_then_they_are_those_of_the_prof
 
 
 def test_grafana_when_nobody_chose_a_password_then_there_is_no_account():
-    """The factory's admin/admin never works: the plant reads a file or does not start, the demo has no account."""
+    """The factory's admin/admin never works: the plant has a password from a file, the demo no account."""
     plant, demo = (SERVICES[name]["environment"] for name in ("grafana", "grafana-demo"))
     assert plant["GF_SECURITY_ADMIN_PASSWORD"] == "$$__file{/run/secrets/grafana-admin}"
     assert "GF_AUTH_ANONYMOUS_ENABLED" not in plant
@@ -226,7 +226,7 @@ def test_own_files_when_they_are_put_where_the_compose_file_looks_then_git_leave
         assert run("git", "-C", folder, "check-ignore", "--quiet", name)[0] == 0, name
 
 
-# The real programs ---------------------------------------------------------------------------------------------------
+# The real programs -----------------------------------------------------------------------------------
 
 
 def free_port() -> int:
@@ -237,7 +237,7 @@ def free_port() -> int:
 
 @contextmanager
 def composed(name: str, program: str, checker: str, folder: Path) -> Iterator[list[str]]:
-    """A service's program with its command and files, on a port of its own, once it is healthy; gives the check."""
+    """A service's program with its command and files, on a port of its own, once it is healthy; the check."""
     service, port = SERVICES[name], free_port()
     places = {**{target: str((FILE.parent / source).resolve()) for source, target in binds(service).items()}}
     places[next(iter(stores(service).values()))] = str(folder / "store")

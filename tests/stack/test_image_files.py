@@ -46,7 +46,7 @@ def test_image_when_its_commands_are_read_then_the_exporter_knows_them():
 
 
 def test_build_context_when_files_are_added_to_the_repository_then_they_stay_out():
-    """Nothing is sent to the builder but what is named: no password beside the sources can get into an image."""
+    """Nothing is sent to the builder but what is named: no password beside the sources gets into an image."""
     lines = [
         line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line and line[0] != "#"
     ]

@@ -5,7 +5,6 @@ import ipaddress
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +18,11 @@ from tests.prometheus import tool
 from tests.stack.files import EXAMPLES, USER, document, exporter_takes, installed, run
 
 FOLDER = EXAMPLES / "kubernetes"
-OPERATOR = {"servicemonitor.yaml", "prometheusrule.yaml", "kustomization.yaml"}  # kinds that Kubernetes has not
+OPERATOR = {
+    "servicemonitor.yaml",
+    "prometheusrule.yaml",
+    "kustomization.yaml",
+}  # kinds that Kubernetes has not
 MANIFESTS = sorted(path for path in FOLDER.glob("*.yaml"))
 LABELS = {"app.kubernetes.io/name": "winet-exporter"}
 MOST_BYTES = 512 * 1024  # the operator puts rules into ConfigMaps, which hold 1 MiB at most
@@ -67,7 +70,7 @@ def arguments(index: int) -> list[str]:
     ]
 
 
-# What validators say -------------------------------------------------------------------------------------------------
+# What validators say ---------------------------------------------------------------------------------
 
 
 @pytest.mark.real
@@ -105,7 +108,7 @@ def test_rules_when_promtool_checks_those_of_the_manifest_then_they_are_good(tmp
     assert f"SUCCESS: {there} rules found" in told
 
 
-# The rules -----------------------------------------------------------------------------------------------------------
+# The rules -------------------------------------------------------------------------------------------
 
 
 def test_prometheusrule_when_it_is_made_anew_then_nothing_changes():
@@ -129,7 +132,8 @@ def test_prometheusrule_when_it_is_read_then_it_has_the_groups_of_the_files():
 def test_render_when_a_rule_file_is_indented_otherwise_then_its_groups_are_the_same(tmp_path, indent):
     """Comments, blank lines and texts of several lines come along."""
     text = (
-        "# about\n\ngroups:\n# first\n- name: a\n  rules:\n\n  - record: x\n    expr: |\n      up\n        == 0\n"
+        "# about\n\ngroups:\n"
+        "# first\n- name: a\n  rules:\n\n  - record: x\n    expr: |\n      up\n        == 0\n"
     )
     head, _, body = text.partition("groups:\n")
     moved = "".join(f"{indent}{line}" if line.strip() else line for line in body.splitlines(keepends=True))
@@ -167,7 +171,7 @@ def test_main_when_there_are_no_rule_files_then_it_says_so(tmp_path):
         maker.render(tmp_path)
 
 
-# Of one piece --------------------------------------------------------------------------------------------------------
+# Of one piece ----------------------------------------------------------------------------------------
 
 
 def test_kustomization_when_it_is_applied_then_everything_is_in_it_but_the_example_secret():
@@ -218,7 +222,7 @@ def test_pod_when_it_is_admitted_then_it_keeps_to_the_restricted_standard():
 
 
 def test_files_when_the_program_looks_for_them_then_they_are_mounted_there():
-    """The paths of flags and passwords are those of the volumes, which are whole folders, so that changes come."""
+    """The paths of flags and passwords are those of the volumes: whole folders, so that changes come."""
     assert not any("subPath" in mount for mount in CONTAINER["volumeMounts"])
     words = exporter_takes(arguments(0))
     assert words.config_file == f"{mounts()['configuration']}/winet.yml"
@@ -266,7 +270,7 @@ def test_servicemonitor_when_it_is_scraped_then_the_job_is_the_one_of_rules_and_
         assert not re.fullmatch(dropped, kept)
 
 
-# The exporter --------------------------------------------------------------------------------------------------------
+# The exporter ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.real

@@ -86,4 +86,6 @@ def test_image_when_it_is_published_then_for_three_kinds_of_computer_with_its_pa
     assert build["provenance"] == "mode=max"
     assert build["sbom"] is True
     given = re.findall(r"^(\w+)=", build["build-args"], re.MULTILINE)
-    assert set(given) == set(re.findall(r"^ARG (\w+)=unknown", (ROOT / "Dockerfile").read_text("utf-8"), re.M))
+    assert set(given) == set(
+        re.findall(r"^ARG (\w+)=unknown", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    )
