@@ -54,6 +54,7 @@ if ! build inspect --type image "$base" >/dev/null 2>&1; then
 	rm -rf "$cache/debian"
 fi
 
+revision=$(git rev-parse HEAD 2>/dev/null || printf "%040d" 0)  # an archive has no history
 echo "building $image" >&2
 # the build asks the same package index as this machine, and trusts whom this machine trusts
 set --
@@ -63,7 +64,7 @@ if [ -n "$index" ]; then
 	printf '[global]\nindex-url = %s\n' "$index" >"$cache/pip.conf"
 	set -- "$@" -v "$cache/pip.conf:/etc/pip.conf:ro"
 fi
-build bud --build-arg BASE="$base" --build-arg VERSION=test --build-arg REVISION="$(git rev-parse HEAD)" \
+build bud --build-arg BASE="$base" --build-arg VERSION=test --build-arg REVISION="$revision" \
 	--format docker "$@" -t "$image" . >"$log" 2>&1 ||
 	{ tail -n 40 "$log" >&2; echo "the image cannot be built; see $log" >&2; exit 1; }
 
