@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2016,SC2015
 # Sourced by the set-ups: packages of a later Debian suite, unpacked to a folder by an apt with a state of its own.
 # The system's own packages, sources and lists are left as they are.
 #

@@ -15,7 +15,7 @@ from exporter.commands.healthcheck import SECONDS
 from exporter.targets import TargetFiles
 from tests.commands.running import fetch, running
 from tests.prometheus import tool
-from tests.stack.files import EXAMPLES, USER, document, exporter_takes, installed, run
+from tests.stack.files import EXAMPLES, ROOT, USER, document, exporter_takes, installed, run
 
 FOLDER = EXAMPLES / "kubernetes"
 OPERATOR = {
@@ -218,7 +218,8 @@ def test_pod_when_it_is_admitted_then_it_keeps_to_the_restricted_standard():
         "capabilities": {"drop": ["ALL"]},
     }
     assert POD["automountServiceAccountToken"] is False
-    assert CONTAINER["image"].endswith(f":{__version__}")
+    (source,) = re.findall(r'source="https://github.com/([^"]+)"', (ROOT / "Dockerfile").read_text("utf-8"))
+    assert CONTAINER["image"] == f"ghcr.io/{source}:{__version__}", "where the workflow puts it"
 
 
 def test_files_when_the_program_looks_for_them_then_they_are_mounted_there():

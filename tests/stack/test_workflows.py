@@ -34,6 +34,14 @@ def test_workflows_when_the_schema_is_asked_then_they_keep_to_it(tmp_path):
     assert run(*check, wrong)[0] == 1
 
 
+@pytest.mark.real
+def test_dependabot_when_the_schema_is_asked_then_it_keeps_to_it():
+    """What is named by commit or version is looked after."""
+    path = ROOT / ".github" / "dependabot.yml"
+    code, told = run(installed("check-jsonschema"), "--builtin-schema", "vendor.dependabot", path)
+    assert code == 0, told
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_when_they_are_used_then_by_commit_with_the_version_beside_it(path: Path):
     """A tag can be moved by whoever owns the action; a commit cannot."""
