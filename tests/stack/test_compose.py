@@ -3,11 +3,6 @@
 import os
 import re
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +18,6 @@ SERVICES: dict[str, dict[str, Any]] = document(FILE)["services"]
 PORTS = {"exporter": DEFAULT_PORT, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
 THEIRS = {"./compose/winet", "./compose/grafana-admin.password"}  # what users bring
 COMPOSE = os.environ.get("COMPOSE", "")
-PROMETHEUS3, PROMTOOL3 = os.environ.get("PROMETHEUS3", ""), os.environ.get("PROMTOOL3", "")
-LOOK = 0.1
 
 each = pytest.mark.parametrize("name", SERVICES)
 
@@ -224,58 +217,3 @@ def test_own_files_when_they_are_put_where_the_compose_file_looks_then_git_leave
     folder = EXAMPLES / "compose"
     for name in ("winet/winet.yml", "winet/winet.password", "grafana-admin.password"):
         assert run("git", "-C", folder, "check-ignore", "--quiet", name)[0] == 0, name
-
-
-# The real programs -----------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def composed(name: str, program: str, checker: str, folder: Path) -> Iterator[list[str]]:
-    """A service's program with its command and files, on a port of its own, once it is healthy; the check."""
-    service, port = SERVICES[name], free_port()
-    places = {**{target: str((FILE.parent / source).resolve()) for source, target in binds(service).items()}}
-    places[next(iter(stores(service).values()))] = str(folder / "store")
-    if name == "prometheus":
-        text = SCRAPING.read_text("utf-8").replace("/etc/prometheus/rules", places["/etc/prometheus/rules"])
-        (folder / "prometheus.yml").write_text(text, "utf-8")
-        places["/etc/prometheus/prometheus.yml"] = str(folder / "prometheus.yml")
-    words = []
-    for word in service["command"]:
-        flag, equals, value = word.partition("=")
-        words.append(f"{flag}{equals}{places.get(value, value)}")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *words, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT
-        )
-    _, *check = [word.replace(str(PORTS[name]), str(port)) for word in service["healthcheck"]["test"][1:]]
-    try:
-        while run(checker, *check)[0] != 0:  # as an engine does it; the test's own time limit ends it
-            assert process.poll() is None, (folder / "log").read_text("utf-8")
-            time.sleep(LOOK)
-        yield check
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.real
-def test_alertmanager_when_it_is_started_as_composed_then_its_health_check_succeeds(tmp_path):
-    """With the repository's configuration and template; once it is gone, the check fails."""
-    with composed("alertmanager", tool("prometheus-alertmanager"), tool("amtool"), tmp_path) as check:
-        assert check[-2:] == ["config", "show"]
-    assert run(tool("amtool"), *check)[0] != 0
-
-
-@pytest.mark.packages
-@pytest.mark.skipif(not PROMETHEUS3 or not PROMTOOL3, reason="PROMETHEUS3 and PROMTOOL3 name none")
-def test_prometheus_when_it_is_started_as_composed_then_its_health_check_succeeds(tmp_path):
-    """A Prometheus 3 takes flags, configuration and rules; once it is gone, the check fails."""
-    with composed("prometheus", PROMETHEUS3, PROMTOOL3, tmp_path) as check:
-        assert check[:2] == ["check", "ready"]
-    assert run(PROMTOOL3, *check)[0] != 0
