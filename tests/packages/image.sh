@@ -70,6 +70,7 @@ build bud --build-arg BASE="$base" --build-arg VERSION=test --build-arg REVISION
 
 # what is left of an earlier run goes, containers included
 $podman rm --all --force >/dev/null 2>&1 || true
+$podman volume prune --force >/dev/null 2>&1 || true
 $podman rmi --all --force >/dev/null 2>&1 || true
 rm -f "$cache/image.tar"
 build push -q "$image" "docker-archive:$cache/image.tar:$image"

@@ -46,10 +46,12 @@ def engine(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Container:
-    """One container of the image, confined; gone with all its volumes in the end."""
+    """One container of the image, confined; gone in the end, with the volume of its name for its state."""
 
-    def __init__(self, *words: str, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, *words: str, flags: tuple[str, ...] = (), stateful: bool = False) -> None:
         self.name = f"winet-test-{uuid.uuid4().hex[:12]}"
+        if stateful:
+            flags = (*flags, f"--volume={self.name}:/var/lib/winet-exporter")
         # podman puts writable file systems on /tmp and the like unless told not to; docker does not
         confined = (*CONFINED, "--read-only-tmpfs=false") if "podman" in ENGINE[0] else CONFINED
         started = engine("run", "--detach", f"--name={self.name}", *confined, *flags, IMAGE, *words)
@@ -88,6 +90,7 @@ class Container:
 
     def remove(self) -> None:
         engine("rm", "--force", "--volumes", self.name)
+        engine("volume", "rm", "--force", self.name)
 
 
 @pytest.fixture
@@ -96,9 +99,9 @@ def start() -> "Iterator[type[Container]]":
     made: list[Container] = []
 
     class Kept(Container):
-        def __init__(self, *words: str, flags: tuple[str, ...] = ()) -> None:
+        def __init__(self, *words: str, flags: tuple[str, ...] = (), stateful: bool = False) -> None:
             made.append(self)
-            super().__init__(*words, flags=flags)
+            super().__init__(*words, flags=flags, stateful=stateful)
 
     yield Kept
     for container in made:
@@ -186,7 +189,7 @@ def test_serve_when_it_has_its_own_files_then_it_reloads_on_hup_and_ends_on_term
     )
     container = start(
         "--config.file=/etc/winet-exporter/winet.yml", "--storage.path=/var/lib/winet-exporter",
-        flags=(*mounted(folder), f"--volume={uuid.uuid4().hex}:/var/lib/winet-exporter"),
+        flags=mounted(folder), stateful=True,
     )  # fmt: skip
     container.until_logged("listening")
     assert container.run(*health_command()).returncode == 0
