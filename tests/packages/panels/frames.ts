@@ -15,6 +15,7 @@ import {
   unitOverrideProcessor,
   valueMappingsOverrideProcessor,
   type DataFrame,
+  type FieldConfig,
   type FieldConfigPropertyItem,
   type FieldConfigSource,
   type GrafanaTheme2,
@@ -150,7 +151,7 @@ function withLowestStep(config: FieldConfigSource): FieldConfigSource {
 /** The frames of a panel as its visualisation gets them: named, coloured, with units. */
 export async function framesOf(
   panel: Panel,
-  defaults: Record<string, unknown>,
+  silently: FieldConfig,
   theme: GrafanaTheme2,
   timeZone: string
 ): Promise<DataFrame[]> {
@@ -165,11 +166,9 @@ export async function framesOf(
   const transformed = await lastValueFrom(
     transformDataFrame(panel.transformations ?? [], raw, { interpolate: (text) => text })
   );
-  const fieldConfig = withLowestStep({
-    ...panel.fieldConfig,
-    defaults: { ...panel.fieldConfig.defaults, custom: { ...defaults, ...panel.fieldConfig.defaults.custom } },
-    overrides: panel.fieldConfig.overrides ?? [],
-  });
+  const { defaults, overrides } = panel.fieldConfig;
+  const custom = { ...silently.custom, ...defaults.custom };
+  const fieldConfig = withLowestStep({ defaults: { ...silently, ...defaults, custom }, overrides });
   const frames = applyFieldOverrides({
     data: transformed,
     fieldConfig,

@@ -6,7 +6,8 @@ import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 
 import { framesOf, type Panel } from './frames';
-import { CUSTOM_DEFAULTS, draw as drawPanel, isEmpty } from './panels';
+import { Visualisation, isEmpty, silently } from './panels';
+import { knownUnits, seen } from './seen';
 
 interface Placed extends Panel {
   id: number;
@@ -88,7 +89,7 @@ function Tile({ panel, frames, box, theme, timeZone }: TileProps) {
             <div style={{ width, lineHeight: `${height}px`, textAlign: 'center' }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</div>
           ) : (
             <ErrorBoundary>
-              {({ error }) => error ? <pre data-error>{String(error)}</pre> : drawPanel({ panel, frames, theme, timeRange, timeZone, width, height })}
+              {({ error }) => error ? <pre data-error>{String(error)}</pre> : <Visualisation {...{ panel, frames, theme, timeRange, timeZone, width, height }} />}
             </ErrorBoundary>
           )
         }
@@ -110,7 +111,7 @@ async function draw(board: Board): Promise<number> {
   const width = document.documentElement.clientWidth - 2 * GAP;
   const placed = layOut(board.panels, width);
   const frames = await Promise.all(
-    placed.map(([panel]) => (panel.type === 'row' ? [] : framesOf(panel, CUSTOM_DEFAULTS[panel.type] ?? {}, theme, board.timeZone)))
+    placed.map(([panel]) => (panel.type === 'row' ? [] : framesOf(panel, silently(panel.type), theme, board.timeZone)))
   );
   const height = Math.max(...placed.map(([, box]) => box.top + box.height)) + GAP;
   const element = document.getElementById('board')!;
@@ -134,4 +135,4 @@ async function draw(board: Board): Promise<number> {
   return height;
 }
 
-Object.assign(window, { draw, painted });
+Object.assign(window, { draw, painted, seen, knownUnits });

@@ -1,11 +1,14 @@
 /** Panels as Grafana draws them: its own components, with what its panel plugins put around them. */
 import {
+  FieldColorModeId,
   FieldType,
+  ThresholdsMode,
   VizOrientation,
   getDisplayValueAlignmentFactors,
   getFieldDisplayValues,
   renderTextPanelMarkdown,
   type DataFrame,
+  type FieldConfig,
   type FieldDisplay,
   type GrafanaTheme2,
   type TimeRange,
@@ -28,15 +31,23 @@ export interface Drawing {
   height: number;
 }
 
-/** What a plugin assumes where a board is silent: `fieldConfig.defaults.custom`. */
-export const CUSTOM_DEFAULTS: Record<string, Record<string, unknown>> = {
+/** What Grafana and its plugins assume where a board is silent. */
+export function silently(kind: string): FieldConfig {
+  const series = kind === 'timeseries' || kind === 'barchart';
+  return {
+    color: { mode: series ? FieldColorModeId.PaletteClassic : FieldColorModeId.Thresholds },
+    thresholds: { mode: ThresholdsMode.Absolute, steps: [{ value: -Infinity, color: 'green' }, { value: 80, color: 'red' }] },
+    custom: CUSTOM[kind] ?? {},
+  };
+}
+
+const CUSTOM: Record<string, Record<string, unknown>> = {
   timeseries: {
     drawStyle: 'line', lineInterpolation: 'linear', lineWidth: 1, fillOpacity: 0, gradientMode: 'none',
     spanNulls: false, showPoints: 'auto', pointSize: 5, barAlignment: 0, barWidthFactor: 0.6,
     axisPlacement: 'auto', axisColorMode: 'text', axisBorderShow: false,
   },
   table: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, minWidth: 150 },
-  'state-timeline': { fillOpacity: 70, lineWidth: 0 },
 };
 
 const REDUCE = { values: false, calcs: ['lastNotNull'], fields: '' };
@@ -173,7 +184,7 @@ export function isEmpty(panel: Panel, frames: DataFrame[]): boolean {
   return panel.type !== 'text' && !frames.some(filled);
 }
 
-export function draw(drawing: Drawing): ReactNode {
+export function Visualisation(drawing: Drawing): ReactNode {
   const kind = KINDS[drawing.panel.type];
   if (kind === undefined) {
     throw new Error(`no drawing for a panel of the type ${drawing.panel.type}: ${drawing.panel.title}`);
