@@ -4,6 +4,7 @@
 # make docs   writes the tables of docs/metrics.md from the catalogue
 # make dashboards   writes grafana/dashboards/*.json from the boards in grafana/boards
 # make manifests   writes the rules for Kubernetes from those for Prometheus
+# make pictures   draws docs/pictures/*.png: the boards on a simulated day, with Grafana's components from npm
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -14,7 +15,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
 TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
-.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests clean tools
+.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests pictures clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -45,6 +46,9 @@ dashboards: $(VENV)/.development
 
 manifests: $(VENV)/.runtime
 	$(BIN)/python examples/kubernetes/make_prometheusrule.py
+
+pictures: $(VENV)/.development tools
+	made="$$(tests/packages/panels.sh)" && env "$$made" $(BIN)/python -m tests.packages.panels.pictures
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

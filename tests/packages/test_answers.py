@@ -126,7 +126,7 @@ def test_query_when_it_has_variables_then_they_are_put_in_as_the_source_puts_the
     asked_for = [question["query"] for path, question in questions if path == "query_range"]
     assert asked_for == [
         'x{target=~".+"} * 0.30 + y{target=~".+",a="$unknown"}[135s]',
-        'x{target=~"house|b\\.arn"} * 0.30 + y{target=~"house|b\\.arn",a="$unknown"}[135s]',
+        'x{target=~"(house|b\\\\.arn)"} * 0.30 + y{target=~"(house|b\\\\.arn)",a="$unknown"}[135s]',
     ]
 
 
@@ -160,11 +160,11 @@ def test_query_when_it_is_instant_then_it_asks_for_the_end():
 def test_panel_when_it_has_a_time_of_its_own_then_that_is_asked_for():
     """Beside the board's day there may be a month."""
     with asked() as (view, _):
-        whole, own, shifted = board_of(
-            dashboard(panel(), panel(timeFrom="30d"), panel(timeShift="1d"), since="now/d"), view
-        )["panels"]
+        panels = [panel(), panel(timeFrom="30d"), panel(timeFrom="now/d"), panel(timeShift="1d")]
+        whole, days, today, shifted = board_of(dashboard(*panels, since="now/d"), view)["panels"]
     now = int(view.at * 1000)
-    assert (own["from"], own["to"]) == (now - 30 * 86_400_000, now)
+    assert (days["from"], days["to"]) == (now - 30 * 86_400_000, now)
+    assert (today["from"], today["to"]) == (whole["from"], now)
     assert (whole["to"] - shifted["to"], whole["from"] - shifted["from"]) == (86_400_000, 86_400_000)
 
 
@@ -199,7 +199,7 @@ def test_row_when_it_is_repeated_then_it_is_there_for_each_value():
     assert titles == ["Device east", "Device west"]
     assert [question["query"] for path, question in questions if path == "query_range"] == [
         'x{device=~"A1"}',
-        'x{device=~"A\\(2\\)"}',
+        'x{device=~"A\\\\(2\\\\)"}',
     ]
 
 

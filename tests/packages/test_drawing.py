@@ -109,6 +109,41 @@ async def test_graph_when_a_field_is_turned_over_and_coloured_then_it_is(browser
     assert "-4 MWh" in seen["text"].splitlines()
 
 
+async def test_graph_when_a_series_has_a_gap_then_nothing_is_drawn_there(browser, modules):
+    """A gap is a gap, in the first series and in all others."""
+    whole = series(growing(), device="whole")
+    ends = [*range(0, HOUR, STEP), *range(11 * HOUR, 12 * HOUR, STEP)]
+    broken = series({at: 5000.0 for at in ends}, device="broken")
+    grey = [{"matcher": {"id": "byName", "options": "whole"}, "properties": [
+        {"id": "color", "value": {"mode": "fixed", "fixedColor": "#808080"}}]}]  # fmt: skip
+    async with drawn(
+        browser, modules, board("timeseries", answer(whole, broken), overrides=grey), 900
+    ) as page:
+        marks = await page.evaluate("""() => {
+            const canvas = document.querySelector('canvas');
+            const coloured = (from, to) => {
+                const [left, width] = [canvas.width * from, canvas.width * (to - from)];
+                const { data } = canvas.getContext('2d').getImageData(left, 0, width, canvas.height);
+                return [...Array(data.length / 4).keys()].filter((at) => {
+                    const [red, green, blue, alpha] = data.subarray(4 * at, 4 * at + 4);
+                    return alpha > 16 && Math.max(red, green, blue) - Math.min(red, green, blue) > 24;
+                }).length;
+            };
+            return [coloured(0, 0.25), coloured(0.25, 0.8), coloured(0.8, 1)];
+        }""")
+    assert [count > 20 for count in marks] == [True, False, True]
+    assert marks[1] == 0
+
+
+async def test_graph_when_its_line_cannot_be_seen_then_it_has_no_marks(browser, modules):
+    """Grid and numbers are not taken for something that is drawn."""
+    hidden = {**WATTS, "custom": {"lineWidth": 0, "showPoints": "never"}}
+    found = answer(series(growing(), device="east"))
+    seen = await looked_at(browser, modules, board("timeseries", found, defaults=hidden))
+    assert "4 kW" in seen["text"].splitlines()
+    assert seen["marks"] == 0
+
+
 async def test_figure_when_a_threshold_is_passed_then_value_and_name_are_shown(browser, modules):
     """The last value, in words that a person reads."""
     steps = {"mode": "absolute", "steps": [{"color": "red", "value": None}, {"color": "green", "value": 0.5}]}

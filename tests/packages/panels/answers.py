@@ -28,7 +28,7 @@ class View:
     zone: ZoneInfo
     width: int = 1400
     scrape_seconds: int = 15
-    theme: str = "light"
+    theme: str = "dark"
     chosen: Mapping[str, list[str]] = field(default_factory=dict)  # values of variables, by name
 
 
@@ -96,7 +96,8 @@ class Variables:
         if values is None:
             values = list(self.options(name))[: None if variable.get("includeAll") else 1]
         if variable.get("multi"):
-            return "|".join(re.escape(value) for value in values)
+            escaped = [_escaped(value) for value in values]
+            return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
         return str(values[0]) if values else ""
 
     def options(self, name: str) -> dict[str, str]:
@@ -131,9 +132,14 @@ class Variables:
     def chosen(self, name: str, value: str, text: str) -> "Variables":
         """The same with one value chosen, as in a row that is repeated."""
         other = copy.copy(self)
-        other._values = {**self._values, name: re.escape(value)}
+        other._values = {**self._values, name: _escaped(value)}
         other._texts = {**self._texts, name: text}
         return other
+
+
+def _escaped(value: str) -> str:
+    """A value as it has to be in a regular expression that is in quotes."""
+    return re.sub(r"[$^*{}\[\]'+?.()|\\]", r"\\\\\g<0>", value)
 
 
 def board_of(dashboard: Mapping[str, Any], view: View, *, rows: bool = False) -> dict[str, Any]:
@@ -166,7 +172,9 @@ def placed(
                 top = min(panel["gridPos"]["y"] for panel in inner)
                 for panel in inner:
                     place = panel["gridPos"]
-                    yield {**panel, "gridPos": {**place, "y": line + place["y"] - top}}, here
+                    moved = {**place, "y": line + place["y"] - top}
+                    section = here.title(row["title"]) if row else ""
+                    yield {**panel, "gridPos": moved, "section": section}, here
                 line += max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in inner) - top
 
 
@@ -220,7 +228,7 @@ def _range(panel: Mapping[str, Any], time: Mapping[str, str], view: View) -> tup
     """The board's, or a panel's own."""
     since, until = time["from"], time["to"]
     if own := panel.get("timeFrom"):
-        since, until = (own, own) if own.startswith("now") else (f"now-{own}", "now")
+        since, until = own if own.startswith("now") else f"now-{own}", "now"
     shift = seconds(panel["timeShift"]) if panel.get("timeShift") else 0
     return moment(since, view) - shift, moment(until, view, end=True) - shift
 

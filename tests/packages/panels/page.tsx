@@ -15,6 +15,7 @@ interface Placed extends Panel {
   from: number;
   to: number;
   collapsed?: boolean;
+  section?: string;
 }
 
 /** A board with the answers to its queries; times in milliseconds. */
@@ -75,7 +76,7 @@ function Tile({ panel, frames, box, theme, timeZone }: TileProps) {
   }
   const empty = isEmpty(panel, frames);
   return (
-    <div data-panel={panel.title} data-kind={panel.type} data-empty={empty} style={style}>
+    <div data-panel={panel.title} data-section={panel.section} data-kind={panel.type} data-empty={empty} style={style}>
       <PanelChrome
         title={panel.title}
         description={panel.description}

@@ -4,8 +4,10 @@ import {
   FieldType,
   ThresholdsMode,
   VizOrientation,
+  applyNullInsertThreshold,
   getDisplayValueAlignmentFactors,
   getFieldDisplayValues,
+  nullToValue,
   renderTextPanelMarkdown,
   type DataFrame,
   type FieldConfig,
@@ -143,7 +145,14 @@ function Bars(drawing: Drawing): ReactNode {
   );
 }
 
-function Graph({ panel, frames, timeRange, timeZone, width, height }: Drawing): ReactNode {
+/** A point without a number wherever a step is missing, so that no line is drawn over it. */
+function withGaps(frames: DataFrame[], timeRange: TimeRange): DataFrame[] {
+  const [refFieldPseudoMin, refFieldPseudoMax] = [timeRange.from.valueOf(), timeRange.to.valueOf()];
+  return frames.map((frame) => nullToValue(applyNullInsertThreshold({ frame, refFieldPseudoMin, refFieldPseudoMax })));
+}
+
+function Graph({ panel, frames: found, timeRange, timeZone, width, height }: Drawing): ReactNode {
+  const frames = withGaps(found, timeRange);
   const legend = { showLegend: true, displayMode: 'list', placement: 'bottom', calcs: [], ...panel.options.legend };
   return <TimeSeries {...{ frames, timeRange, timeZone, width, height, legend, options: panel.options }} />;
 }

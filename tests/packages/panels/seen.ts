@@ -3,6 +3,8 @@ import { getValueFormats } from '@grafana/data';
 
 interface Seen {
   title: string;
+  /** The title of its row. */
+  section: string;
   kind: string;
   /** It says that there is no data. */
   empty: boolean;
@@ -28,13 +30,14 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
 };
 
 const COLOURED = 24; // how far apart red, green and blue are at least; a grid is grey
+const FAINT = 16; // of 255: the rims of letters are coloured, too, but hardly there
 
 function colouredPoints(canvas: HTMLCanvasElement): number {
   const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
   let count = 0;
   for (let at = 0; at < data.length; at += 4) {
     const [red, green, blue, alpha] = data.subarray(at, at + 4);
-    count += alpha > 0 && Math.max(red, green, blue) - Math.min(red, green, blue) > COLOURED ? 1 : 0;
+    count += alpha > FAINT && Math.max(red, green, blue) - Math.min(red, green, blue) > COLOURED ? 1 : 0;
   }
   return count;
 }
@@ -46,6 +49,9 @@ function worded(panel: Element): HTMLElement[] {
 }
 
 function isCut(element: HTMLElement, panel: Element): boolean {
+  if (element.offsetWidth <= 1) {
+    return false; // for screen readers only
+  }
   const [inner, outer] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
   const out = inner.left < outer.left - 1 || inner.right > outer.right + 1 || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
   return out || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflow !== 'visible');
@@ -57,6 +63,7 @@ export function seen(): Seen[] {
     const words = worded(panel);
     return {
       title: panel.dataset.panel!,
+      section: panel.dataset.section ?? '',
       kind: panel.dataset.kind!,
       empty: panel.dataset.empty === 'true',
       error: panel.querySelector('[data-error]')?.textContent ?? null,

@@ -1,5 +1,5 @@
 /** A state timeline: its plugin is not among Grafana's components, so bars with the colours and texts of the fields. */
-import { FieldType, dateTimeFormat, formattedValueToString, getFieldDisplayName, type DataFrame, type Field } from '@grafana/data';
+import { FieldType, dateTimeForTimeZone, dateTimeFormat, formattedValueToString, getFieldDisplayName, type DataFrame, type Field } from '@grafana/data';
 import { VizLegend } from '@grafana/ui';
 import type { ReactNode } from 'react';
 
@@ -51,19 +51,29 @@ function rowsOf(frames: DataFrame[], merge: boolean, end: number): Row[] {
 
 const AXIS = 24;
 const LEGEND = 28;
-const TICKS = 8;
+const ROOM = 70; // for the words of a tick
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+const STEPS = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * MINUTE).concat([1, 2, 7, 14, 30].map((days) => days * DAY));
+
+/** Round times in the viewer's zone, as many as there is room for. */
+function ticksOf(start: number, end: number, room: number, timeZone: string): number[] {
+  const step = STEPS.find((one) => (end - start) / one <= room / ROOM) ?? STEPS.at(-1)!;
+  const offset = dateTimeForTimeZone(timeZone, start).utcOffset() * MINUTE;
+  const first = Math.ceil((start + offset) / step) * step - offset;
+  return Array.from({ length: Math.max(0, Math.floor((end - first) / step) + 1) }, (_, index) => first + index * step);
+}
 
 export function Timeline({ panel, frames, theme, timeRange, timeZone, width, height }: Drawing): ReactNode {
   const { mergeValues = true, rowHeight = 0.9, showValue = 'auto', legend } = panel.options;
   const [start, end] = [timeRange.from.valueOf(), timeRange.to.valueOf()];
   const rows = rowsOf(frames, mergeValues, end);
-  const left = Math.min(Math.max(...rows.map(({ name }) => name.length)) * 7 + 8, width * 0.3);
+  const left = Math.min(Math.max(...rows.map(({ name }) => name.length)) * 7 + 16, width * 0.3);
   const rowSize = (height - AXIS - (legend?.showLegend === false ? 0 : LEGEND)) / rows.length;
   const x = (at: number) => left + ((Math.max(at, start) - start) / (end - start)) * (width - left);
   const seen = new Map(rows.flatMap((row) => row.stretches.map(({ text, color }) => [text, color] as const)));
-  const ticks = Math.max(2, Math.min(TICKS, Math.floor((width - left) / 70)));
-  const tick = (index: number) => start + ((index + 0.5) / ticks) * (end - start);
-  const long = end - start > 2 * 86_400_000;
+  const ticks = ticksOf(start, end, width - left, timeZone);
+  const format = end - start > 2 * DAY ? 'MM/DD' : 'HH:mm';
   const line = { position: 'absolute', fontSize: 12, whiteSpace: 'nowrap', overflow: 'hidden' } as const;
   return (
     <div style={{ position: 'relative', width, height, color: theme.colors.text.primary }}>
@@ -90,9 +100,9 @@ export function Timeline({ panel, frames, theme, timeRange, timeZone, width, hei
           })}
         </div>
       ))}
-      {Array.from({ length: ticks }, (_, index) => (
-        <div key={index} style={{ ...line, top: rowSize * rows.length + 4, left: x(tick(index)) - 20 }}>
-          {dateTimeFormat(tick(index), { timeZone, format: long ? 'MM/DD' : 'HH:mm' })}
+      {ticks.map((tick) => (
+        <div key={tick} style={{ ...line, top: rowSize * rows.length + 4, left: Math.min(x(tick) - 18, width - 36) }}>
+          {dateTimeFormat(tick, { timeZone, format })}
         </div>
       ))}
       {legend?.showLegend !== false && (
