@@ -1,7 +1,16 @@
 /** A page with a whole board. `draw(board)` lays it out and tells its height in pixels. */
-import { ThemeContext, createTheme, dateTime, setTimeZoneResolver, type DataFrame, type GrafanaTheme2, type TimeRange } from '@grafana/data';
+import {
+  CoreApp,
+  EventBusSrv,
+  ThemeContext,
+  createTheme,
+  dateTime,
+  setTimeZoneResolver,
+  type DataFrame,
+  type GrafanaTheme2,
+  type TimeRange,
+} from '@grafana/data';
 import { ErrorBoundary, GlobalStyles, Icon, PanelChrome, PanelContextProvider, PortalContainer } from '@grafana/ui';
-import { EventBusSrv } from '@grafana/data';
 import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 
@@ -87,10 +96,18 @@ function Tile({ panel, frames, box, theme, timeZone }: TileProps) {
       >
         {(width, height) =>
           empty ? (
-            <div style={{ width, lineHeight: `${height}px`, textAlign: 'center' }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</div>
+            <div style={{ width, lineHeight: `${height}px`, textAlign: 'center' }}>
+              {panel.fieldConfig.defaults.noValue ?? 'No data'}
+            </div>
           ) : (
             <ErrorBoundary>
-              {({ error }) => error ? <pre data-error>{String(error)}</pre> : <Visualisation {...{ panel, frames, theme, timeRange, timeZone, width, height }} />}
+              {({ error }) =>
+                error ? (
+                  <pre data-error>{String(error)}</pre>
+                ) : (
+                  <Visualisation {...{ panel, frames, theme, timeRange, timeZone, width, height }} />
+                )
+              }
             </ErrorBoundary>
           )
         }
@@ -117,7 +134,7 @@ async function draw(board: Board): Promise<number> {
   const height = Math.max(...placed.map(([, box]) => box.top + box.height)) + GAP;
   const element = document.getElementById('board')!;
   element.style.cssText = `position: relative; margin: 0 ${GAP}px; height: ${height}px`;
-  const context = { eventBus: new EventBusSrv(), eventsScope: 'board', app: 'dashboard' as any };
+  const context = { eventBus: new EventBusSrv(), eventsScope: 'board', app: CoreApp.Dashboard };
   flushSync(() =>
     createRoot(element).render(
       <ThemeContext.Provider value={theme}>
