@@ -27,8 +27,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),  # one browser for all
 ]
 
-# Panels that say "No data" on this day, and have to: there was no year before, no month of a battery, no error, no
-# fault, no total that went back, and one plant stands still all day.
+# Panels that say "No data" on this day, and have to: there was no year before, no month of a battery,
+# no error, no fault and no total that went back. And one plant stands still all day.
 EMPTY = {
     "winet-battery": {"Round trip"},
     "winet-energy": {"The year before by month"},
@@ -97,7 +97,7 @@ async def look(browser: Browser, modules: Path, board: dict[str, Any], width: in
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def looks(browser: Browser, modules: Path, view: View) -> dict[str, Look]:
+async def looks(view: View, browser: Browser, modules: Path) -> dict[str, Look]:
     """Every board, with all rows opened."""
     found = {}
     for path in BOARDS:
