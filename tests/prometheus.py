@@ -112,17 +112,18 @@ class Server:
 
     def targets(self) -> list[dict[str, Any]]:
         """What is scraped at present, each with its health and its last error."""
-        return list(self._get("targets", state="active")["activeTargets"])
+        return list(self.data("targets", state="active")["activeTargets"])
 
     def _ask(self, path: str, **parameters: str) -> list[dict[str, Any]]:
-        return list(self._get(path, **parameters)["result"])
+        return list(self.data(path, **parameters)["result"])
 
-    def _get(self, path: str, **parameters: str) -> dict[str, Any]:
+    def data(self, path: str, **parameters: Any) -> Any:
+        """What is asked of the HTTP API, as it answers."""
         question = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(question, timeout=READY_SECONDS) as answer:
             document = json.load(answer)
         assert document["status"] == "success", document
-        return dict(document["data"])
+        return document["data"]
 
 
 @contextmanager

@@ -3,18 +3,25 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import promql_parser
 
 from grafana.boards import DASHBOARDS
+from tests.grafana.asking import Chosen, Variables, View, ask, macros
+from tests.prometheus import Server
 
 SCRAPE_SECONDS = 60
+DAY = 86400
+POINTS = 288  # of a graph: a step of five minutes for a day
 ALL: list[str] = []
-EVERYTHING: Mapping[str, str | list[str]] = {}  # a choice of nothing in particular: all of everything
-DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
+EVERYTHING: Chosen = {}  # a choice of nothing in particular: all of everything
+NOBODY = View(Server(""), DAY, ZoneInfo("UTC"))  # asks nothing
+
+Answer = list[tuple[dict[str, str], dict[int, float]]]  # labels, and values by time
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,6 @@ class Target:
     @property
     def expr(self) -> str:
         return str(self.json["expr"])
-
-    @property
-    def least_step(self) -> int:
-        """Seconds that are between two points at least."""
-        return seconds(self.json["interval"]) if "interval" in self.json else 0
 
     @property
     def where(self) -> str:
@@ -91,29 +93,61 @@ class Board:
         return {variable["name"]: variable for variable in self.json["templating"]["list"]}
 
 
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at the boards: `now` and the length of the time range in seconds, and a time zone."""
+
+    server: Server
+    now: int
+    length: int
+    zone: ZoneInfo
+    chosen: Chosen = field(default_factory=dict)
+
+    def ask(self, target: Target) -> Answer:
+        """The series of a panel's query."""
+        panel = target.panel
+        variables = Variables({**panel.board.json, "time": self._time}, self._view)
+        found = ask(panel.json, target.json, self._time, variables, self._view).result
+        return [
+            (one["metric"], {int(at): float(value) for at, value in one.get("values") or [one["value"]]})
+            for one in found
+        ]
+
+    def options(self, board: Board, name: str) -> dict[str, str]:
+        """What a variable offers: what is written, by value."""
+        return Variables({**board.json, "time": self._time}, self._view).options(name)
+
+    @property
+    def _time(self) -> dict[str, str]:
+        return {"from": f"now-{self.length}s", "to": "now"}
+
+    @property
+    def _view(self) -> View:
+        return View(
+            self.server,
+            self.now,
+            self.zone,
+            points=POINTS,
+            scrape_seconds=SCRAPE_SECONDS,
+            chosen=self.chosen,
+        )
+
+
 def boards() -> list[Board]:
     return [Board(json.loads(path.read_text("utf-8"))) for path in sorted(DASHBOARDS.glob("*.json"))]
 
 
-def filled(text: str, board: Board, chosen: Mapping[str, str | list[str]], *, step: int, length: int) -> str:
-    """A query as Grafana sends it: `chosen` are values of variables; of those it does not name, all."""
-    rate = max(step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)
-    values = {
-        "__rate_interval": f"{rate}s",
-        "__interval": f"{step}s",
-        "__range": f"{length}s",
-        "__range_s": str(length),
-    } | {name: _value(variable, chosen.get(name)) for name, variable in board.variables.items()}
-
-    def value(match: re.Match[str]) -> str:
-        return values[match[1] or match[2]]
-
-    return re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", value, text)  # $1 is PromQL's
+def filled(text: str, board: Board) -> str:
+    """A query as Grafana sends it of a day with everything chosen, for parsers."""
+    made = Variables(board.json, NOBODY).fill(text, macros(0, DAY, DAY // POINTS, SCRAPE_SECONDS))
+    unknown = re.findall(r"\$\{?[A-Za-z_]\w*", made)
+    assert not unknown, (board.uid, unknown)
+    return made
 
 
 def plain(target: Target) -> str:
-    """A query of a day with everything chosen, for parsers."""
-    return filled(target.expr, target.panel.board, EVERYTHING, step=300, length=86400)
+    """A query of a panel for parsers."""
+    return filled(target.expr, target.panel.board)
 
 
 def selectors(
@@ -130,22 +164,3 @@ def selectors(
             child = getattr(node, name, None)
             for one in child if isinstance(child, list) else [] if child is None else [child]:
                 yield from selectors(one, within_ranges=within_ranges)
-
-
-def _value(variable: Mapping[str, Any], chosen: str | list[str] | None) -> str:
-    if chosen in (None, ALL):
-        if variable.get("includeAll"):
-            return str(variable["allValue"])
-        return str(variable["current"]["value"])
-    if isinstance(chosen, str):
-        return _escaped(chosen) if variable.get("includeAll") else chosen
-    return f"({'|'.join(map(_escaped, chosen))})"
-
-
-def _escaped(value: str) -> str:
-    """Of a value within a regular expression within quotes."""
-    return re.sub(r"[$^*{}\[\]'+?.()|\\]", r"\\\\\g<0>", value)
-
-
-def seconds(duration: str) -> int:
-    return int(duration[:-1]) * DURATION[duration[-1]]

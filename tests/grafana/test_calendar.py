@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.grafana.asking import Viewer
-from tests.grafana.boards import Target, boards
+from tests.grafana.boards import Target, Viewer, boards
 from tests.prometheus import Server, make_blocks, server
 
 pytestmark = pytest.mark.real

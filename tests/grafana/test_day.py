@@ -12,8 +12,18 @@ from zoneinfo import ZoneInfo
 import promql_parser
 import pytest
 
-from tests.grafana.asking import Answer, Chosen, Viewer
-from tests.grafana.boards import ALL, EVERYTHING, Board, Target, boards, plain, selectors
+from tests.grafana.asking import Chosen
+from tests.grafana.boards import (
+    ALL,
+    EVERYTHING,
+    Answer,
+    Board,
+    Target,
+    Viewer,
+    boards,
+    plain,
+    selectors,
+)
 from tests.prometheus import Server
 from tests.simulated_day import (
     DAWN,

@@ -14,7 +14,7 @@ import promql_parser
 import pytest
 
 from exporter.metrics import catalogue, families
-from tests.grafana.boards import EVERYTHING, Board, Panel, Target, boards, filled, plain, selectors
+from tests.grafana.boards import Board, Panel, Target, boards, filled, plain, selectors
 from tests.simulated_day import RULES, metrics_of, rules_in
 
 BOARDS = boards()
@@ -92,7 +92,7 @@ def test_variables_when_queried_then_they_are_as_the_linter_wants_them(board: Bo
         assert variable["includeAll"]
         assert variable["refresh"] == 2
         assert variable["datasource"]["uid"] == "${datasource}"
-        query = filled(variable["query"], board, EVERYTHING, step=300, length=86400)
+        query = filled(variable["query"], board)
         inner = re.fullmatch(r"(?:label_values|query_result)\((.+?)(?:, (\w+))?\)", query)
         assert inner is not None
         assert metrics_of(inner[1]) <= known()

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.packages.panels.answers import Variables, View, board_of, moment
+from tests.grafana.asking import Variables, View, moment
+from tests.packages.panels.answers import board_of
+from tests.prometheus import Server
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 6, 17, 15, 30, tzinfo=BERLIN)  # a Wednesday
@@ -72,7 +74,7 @@ def asked() -> Iterator[tuple[View, list[tuple[str, dict[str, str]]]]]:
         thread.start()
         try:
             yield (
-                View(f"http://127.0.0.1:{server.server_port}", NOW.timestamp(), BERLIN, width=1200),
+                View(Server(f"http://127.0.0.1:{server.server_port}"), NOW.timestamp(), BERLIN, width=1200),
                 questions,
             )
         finally:
@@ -105,7 +107,7 @@ def dashboard(*panels: dict[str, Any], since: str = "now-24h", variables: Any = 
 ])  # fmt: skip
 def test_moment_when_it_is_relative_then_it_is_rounded_where_the_viewer_is(text, end, day, hour):
     """Days, weeks, months and years begin at the viewer's midnight; the end of a range is the last second."""
-    view = View("", NOW.timestamp(), BERLIN)
+    view = View(Server(""), NOW.timestamp(), BERLIN)
     expected = datetime(2024 if "y" in text else 2026, *day, tzinfo=BERLIN).timestamp() + hour * 3600
     assert moment(text, view, end=end) == expected - end
 
@@ -113,7 +115,7 @@ def test_moment_when_it_is_relative_then_it_is_rounded_where_the_viewer_is(text,
 def test_moment_when_it_is_unknown_then_it_says_so():
     """A range that cannot be drawn is not drawn wrong."""
     with pytest.raises(AssertionError, match="tomorrow"):
-        moment("tomorrow", View("", 0, BERLIN))
+        moment("tomorrow", View(Server(""), 0, BERLIN))
 
 
 def test_query_when_it_has_variables_then_they_are_put_in_as_the_source_puts_them():

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.packages.panels.answers import View, board_of
+from tests.grafana.asking import View
+from tests.packages.panels.answers import board_of
 from tests.packages.panels.drawing import bundle, drawn
 from tests.packages.panels.pictures import PHONE, WIDTH
 from tests.packages.panels.plant import BOARDS, viewed

@@ -135,9 +135,9 @@ async def test_stack_when_the_demo_is_started_as_composed_then_every_part_finds_
                 "prometheus": f"http://{prometheus.address}/metrics",
                 "alertmanager": f"http://{alertmanager.address}/metrics",
             }
-            found = asked._get("alertmanagers")["activeAlertmanagers"]
+            found = asked.data("alertmanagers")["activeAlertmanagers"]
             assert [one["url"] for one in found] == [f"http://{alertmanager.address}/api/v2/alerts"]
-            rules = [rule for group in asked._get("rules")["groups"] for rule in group["rules"]]
+            rules = [rule for group in asked.data("rules")["groups"] for rule in group["rules"]]
             assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
         assert run(PROMTOOL3, *prometheus.check)[0] != 0
         assert await demo.end() == 0

@@ -9,7 +9,8 @@ from typing import Any
 
 from playwright.async_api import Browser
 
-from tests.packages.panels.answers import View, board_of
+from tests.grafana.asking import View
+from tests.packages.panels.answers import board_of
 from tests.packages.panels.drawing import bundle, drawn
 from tests.packages.panels.plant import BOARDS, ROOT, viewed
 from tests.web.browser import browsing

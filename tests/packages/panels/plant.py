@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from tests import simulated_day
-from tests.packages.panels.answers import View
+from tests.grafana.asking import View
 
 ROOT = Path(__file__).parents[3]
 BOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
@@ -27,4 +27,4 @@ def viewed() -> Iterator[View]:
         tempfile.TemporaryDirectory() as folder,
         simulated_day.lived(Path(folder), recorded(), hours=HOURS) as (day, running),
     ):
-        yield View(running.url, day.end, ZoneInfo(simulated_day.ZONE), scrape_seconds=simulated_day.STEP)
+        yield View(running, day.end, ZoneInfo(simulated_day.ZONE), scrape_seconds=simulated_day.STEP)
