@@ -26,7 +26,10 @@ from grafana.queries import Query
 
 SOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-FIGURE_SIZE = 38
+SIZES = common.VizTextDisplayOptions().title_size(18).value_size(38)  # else each would fit its own
+DOT_SIZE = 8
+LABEL_WIDTH = 90  # pixels that a column of words has at least, and one of values has
+VALUE_WIDTH = 110
 MOST_DAYS = 5000  # of a graph: with fewer points than days Grafana would leave days out
 FROM_NOUGHT = ("watt", "kwatth")  # what would mislead on a scale that begins elsewhere
 
@@ -143,7 +146,7 @@ def number(title: str, description: str, unit: str, *queries: Query, look: Look 
         panel.text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
     else:
         panel.text_mode(shapes.BigValueTextMode.VALUE)
-        panel.text(common.VizTextDisplayOptions().value_size(FIGURE_SIZE))  # else each would fit its own
+        panel.text(SIZES)
     return panel.reduce_options(_last())
 
 
@@ -181,25 +184,30 @@ def lines(
     return panel.legend(_legend()).tooltip(_tooltip())
 
 
-def bars(
-    title: str,
-    description: str,
-    unit: str,
-    *queries: Query,
-    look: Look = Look(),
-    stacked: bool = True,
-    calculated: str = "sum",
-) -> timeseries.Panel:
-    """Bars over time, each to the right of the point where its time begins."""
+def bars(title: str, description: str, unit: str, *queries: Query, look: Look = Look()) -> timeseries.Panel:
+    """Bars over time, each to the right of the point where its time begins; several stand on each other.
+
+    For what adds up. Grafana draws bars of several series that do not over each other: see `dots`.
+    """
     panel = _with(timeseries.Panel(), title, description, unit, queries, look)
     panel.draw_style(shapes.GraphDrawStyle.BARS).line_width(1).fill_opacity(80)
     panel.bar_alignment(shapes.BarAlignment.AFTER).bar_width_factor(0.8).axis_soft_min(0)
     panel.show_points(shapes.VisibilityMode.NEVER)
-    if any(query.step == "1d" for query in queries):
-        panel.max_data_points(MOST_DAYS)
-    if stacked:
-        panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
-    return panel.legend(_legend(calculated)).tooltip(_tooltip())
+    panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
+    return _of_days(panel, queries).legend(_legend("sum")).tooltip(_tooltip())
+
+
+def dots(title: str, description: str, unit: str, *queries: Query, look: Look = Look()) -> timeseries.Panel:
+    """A dot where each step begins, with a thin line to the next: for what is compared."""
+    panel = _with(timeseries.Panel(), title, description, unit, queries, look)
+    panel.draw_style(shapes.GraphDrawStyle.LINE).line_width(1).fill_opacity(0).axis_soft_min(0)
+    panel.show_points(shapes.VisibilityMode.ALWAYS).point_size(DOT_SIZE).span_nulls(False)
+    return _of_days(panel, queries).legend(_legend("mean")).tooltip(_tooltip())
+
+
+def _of_days(panel: timeseries.Panel, queries: Sequence[Query]) -> timeseries.Panel:
+    """With as many points as there are days, if that is the step."""
+    return panel.max_data_points(MOST_DAYS) if any(query.step == "1d" for query in queries) else panel
 
 
 def counts(title: str, description: str, *queries: Query) -> timeseries.Panel:
@@ -259,6 +267,7 @@ class Column:
     expr: str
     unit: str
     look: Look = field(default_factory=Look)
+    width: int = VALUE_WIDTH
 
 
 def listing(title: str, description: str, rows: Mapping[str, str], *columns: Column) -> table.Panel:
@@ -280,12 +289,12 @@ def listing(title: str, description: str, rows: Mapping[str, str], *columns: Col
     panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=organized))
     for column in columns:
         panel.override_by_name(column.title, _cell(column))
-    return panel.show_header(True)
+    return panel.show_header(True).min_width(LABEL_WIDTH)
 
 
 def _cell(column: Column) -> list[Override]:
     look = column.look
-    properties = [Override("unit", column.unit)]
+    properties = [Override("unit", column.unit), Override("custom.width", column.width)]
     if look.decimals is not None:
         properties.append(Override("decimals", look.decimals))
     if look.states:

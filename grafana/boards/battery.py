@@ -3,7 +3,7 @@
 from grafana import colours
 from grafana.board import Board, Panel, section, tiles
 from grafana.growth import DAY, RANGE, Window, by_name, grown, total
-from grafana.panels import Look, bars, lines, number, timeline
+from grafana.panels import Look, bars, gauges, lines, number, timeline
 from grafana.queries import Query, device, named, own_reading
 from grafana.states import OF_DEVICES, device_state
 
@@ -12,7 +12,7 @@ CHARGE = device("winet2_battery_charge_power_watts")
 DISCHARGE = device("winet2_battery_discharge_power_watts")
 MONTH = Window("30d", "", " offset 30d")
 TOTAL = device("winet2_battery_charge_energy_joules_total")
-WHOLE = Look(decimals=0, least=0, most=1)
+SHARE = Look(least=0, most=1)
 ONE_SOURCE = "Of one source: the hybrid's reading, else the battery's own."
 LIMITS = ((None, colours.BAD), (0.7, colours.WARNING), (0.8, colours.GOOD))
 
@@ -56,14 +56,14 @@ now = section(
             "In the time range of the board, as the hybrid counts it.",
             "kwatth",
             Query(total("battery_charge", RANGE)),
-            look=Look(colours.CHARGE, decimals=1),
+            look=Look(colours.CHARGE),
         ),
         number(
             "Discharged",
             "In the time range of the board, as the hybrid counts it.",
             "kwatth",
             Query(total("battery_discharge", RANGE)),
-            look=Look(colours.BATTERY, decimals=1),
+            look=Look(colours.BATTERY),
         ),
     ),
 )
@@ -78,7 +78,7 @@ course = section(
             f"State of charge. {ONE_SOURCE}",
             "percentunit",
             Query(named(own_reading("winet2_battery_state_of_charge_ratio")), NAMED),
-            look=WHOLE,
+            look=SHARE,
         ),
         lines(
             "Power",
@@ -109,7 +109,7 @@ course = section(
             "kwatth",
             Query(total("battery_discharge", DAY), "Discharged", step=DAY.step),
             Query(f"-{total('battery_charge', DAY)}", "Charged", step=DAY.step),
-            look=Look(colours={"Discharged": colours.BATTERY, "Charged": colours.CHARGE}, decimals=1),
+            look=Look(colours={"Discharged": colours.BATTERY, "Charged": colours.CHARGE}),
         ).time_from("14d"),
     ),
 )
@@ -131,7 +131,7 @@ condition = section(
             f"State of health; a slow fall over years is its nature. {ONE_SOURCE}",
             "percentunit",
             Query(named(own_reading("winet2_battery_state_of_health_ratio")), NAMED),
-            look=WHOLE,
+            look=SHARE,
             fill=0,
         ),
         lines(
@@ -190,20 +190,20 @@ themselves = section(
         8,
         7,
         of_batteries(
-            "Charge", "State of charge", "winet2_battery_state_of_charge_ratio", "percentunit", WHOLE
+            "Charge", "State of charge", "winet2_battery_state_of_charge_ratio", "percentunit", SHARE
         ),
         of_batteries("Voltage", "Voltage", "winet2_battery_voltage_volts", "volt", Look()),
         of_batteries("Current", "Current", "winet2_battery_current_amperes", "amp", Look()),
         of_batteries("Temperature", "Temperature", "winet2_battery_temperature_celsius", "celsius", Look()),
         of_batteries(
-            "Health", "State of health", "winet2_battery_state_of_health_ratio", "percentunit", WHOLE
+            "Health", "State of health", "winet2_battery_state_of_health_ratio", "percentunit", SHARE
         ),
-        number(
+        gauges(
             "Charged since the first day",
             "Lifetime totals. Hybrid and battery each count for themselves: never add them.",
             "kwatth",
             Query(named(f"({TOTAL} / 3.6e6)"), NAMED),
-            look=Look(colours.CHARGE, decimals=0),
+            look=Look(colours.CHARGE, least=0),
         ),
     ),
     collapsed=True,

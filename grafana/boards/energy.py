@@ -4,7 +4,7 @@ Longer than most modules, for it is a list of panels.
 """
 
 from grafana import colours
-from grafana.board import Board, section, text_box, tiles, time_link
+from grafana.board import Board, Panel, section, text_box, tiles, time_link
 from grafana.growth import (
     DAY,
     QUARTER_DAY,
@@ -19,7 +19,7 @@ from grafana.growth import (
     total,
     used,
 )
-from grafana.panels import Look, bars, calendar, gauges, number
+from grafana.panels import SIZES, Look, bars, calendar, dots, gauges, number
 from grafana.queries import Query, device, named
 
 UID = "winet-energy"
@@ -35,7 +35,7 @@ SHARES = {"Self-sufficiency": colours.HOUSE, "Self-consumption": colours.SOLAR}
 WHOLE_SITES = "Of the chosen targets' whole sites, where a hybrid reads the meter."
 PERIOD = "In the time range of the board"
 NAMED = "{{target}} {{name}}"
-YIELD_UNIT = "suffix: kWh/kWp"
+YIELD_UNIT = "suffix:kWh/kWp"  # Grafana puts a space before it
 
 
 def flows(window: Window) -> list[Query]:
@@ -72,28 +72,28 @@ period = section(
             f"{PERIOD}: what the modules delivered.",
             "kwatth",
             Query(total("pv", RANGE)),
-            look=Look(colours.SOLAR, decimals=1),
+            look=Look(colours.SOLAR),
         ),
         number(
             "House",
             f"{PERIOD}: PV, import and discharge, less export and charge; with all losses. {WHOLE_SITES}",
             "kwatth",
             Query(used(RANGE)),
-            look=Look(colours.HOUSE, decimals=1),
+            look=Look(colours.HOUSE),
         ),
         number(
             "Import",
             f"{PERIOD}: drawn from the grid.",
             "kwatth",
             Query(total("grid_import", RANGE)),
-            look=Look(colours.GRID, decimals=1),
+            look=Look(colours.GRID),
         ),
         number(
             "Export",
             f"{PERIOD}: fed into the grid.",
             "kwatth",
             Query(total("grid_export", RANGE)),
-            look=Look(colours.EXPORT, decimals=1),
+            look=Look(colours.EXPORT),
         ),
         number(
             "Self-sufficiency",
@@ -123,7 +123,7 @@ days = section(
             "Export and charging are negative.",
             "kwatth",
             *flows(DAY),
-            look=Look(colours=COLOURS, decimals=1),
+            look=Look(colours=COLOURS),
         ),
     ),
     tiles(
@@ -134,18 +134,16 @@ days = section(
             f"What the house used each day, losses included. {WHOLE_SITES}",
             "kwatth",
             Query(used(DAY), "House", step=DAY.step),
-            look=Look(colours=COLOURS, decimals=1),
+            look=Look(colours=COLOURS),
         ),
-        bars(
+        dots(
             "Shares by day",
             "Self-sufficiency: the part of the use that did not come from the grid. "
             "Self-consumption: the part of the PV energy that was not fed in.",
             "percentunit",
             Query(self_sufficiency(DAY), "Self-sufficiency", step=DAY.step),
             Query(self_consumption(DAY), "Self-consumption", step=DAY.step),
-            look=Look(colours=SHARES, decimals=0, least=0, most=1),
-            stacked=False,
-            calculated="mean",
+            look=Look(colours=SHARES, least=0, most=1),
         ),
     ),
 )
@@ -212,13 +210,11 @@ yields = section(
     tiles(
         16,
         8,
-        bars(
+        dots(
             "Specific yield by day",
             "Energy for each kilowatt of rated power, where that is known, day by day.",
             YIELD_UNIT,
             Query(by_name(f"({specific_yield(DAY)})", DAY), NAMED, step=DAY.step),
-            look=Look(decimals=2),
-            stacked=False,
         ),
     ),
     tiles(
@@ -229,44 +225,30 @@ yields = section(
             "What each inverter's modules delivered, day by day.",
             "kwatth",
             Query(by_name(grown("pv", DAY), DAY), NAMED, step=DAY.step),
-            look=Look(decimals=1),
         ),
     ),
 )
+
+
+def money_figure(title: str, description: str, expr: str, colour: str = colours.MONEY) -> Panel:
+    """A sum of money, with the currency beside it."""
+    query, look = Query(expr, "$currency"), Look(colour, decimals=2)
+    return number(title, f"{PERIOD}: {description}", "none", query, look=look).text(SIZES)
+
 
 money = section(
     "Money",
     tiles(
         6,
         4,
-        number(
+        money_figure(
             "Saved",
-            f"{PERIOD}: what the use that did not come from the grid would have cost. {WHOLE_SITES}",
-            "none",
-            Query(saved(RANGE), "$currency"),
-            look=Look(colours.MONEY, decimals=2),
+            f"what the use that did not come from the grid would have cost. {WHOLE_SITES}",
+            saved(RANGE),
         ),
-        number(
-            "Earned",
-            f"{PERIOD}: what was paid for what was fed in.",
-            "none",
-            Query(earned(RANGE), "$currency"),
-            look=Look(colours.MONEY, decimals=2),
-        ),
-        number(
-            "Bought",
-            f"{PERIOD}: what was paid for what was drawn.",
-            "none",
-            Query(bought(RANGE), "$currency"),
-            look=Look(colours.GRID, decimals=2),
-        ),
-        number(
-            "Benefit",
-            f"{PERIOD}: saved and earned together.",
-            "none",
-            Query(f"{saved(RANGE)} + {earned(RANGE)}", "$currency"),
-            look=Look(colours.MONEY, decimals=2),
-        ),
+        money_figure("Earned", "what was paid for what was fed in.", earned(RANGE)),
+        money_figure("Bought", "what was paid for what was drawn.", bought(RANGE), colours.GRID),
+        money_figure("Benefit", "saved and earned together.", f"{saved(RANGE)} + {earned(RANGE)}"),
     ),
     tiles(
         24,
@@ -297,14 +279,14 @@ lifetime = section(
             Query(f"sum({device('winet2_pv_energy_joules_total')}) / 3.6e6", "PV"),
             Query(f"sum({device('winet2_grid_import_energy_joules_total')}) / 3.6e6", "Import"),
             Query(f"sum({device('winet2_grid_export_energy_joules_total')}) / 3.6e6", "Export"),
-            look=Look(colours=COLOURS, decimals=0, least=0),
+            look=Look(colours=COLOURS, least=0),
         ),
         gauges(
             "PV of each inverter",
             "What each counted since it was put to work. Those that sleep are left out.",
             "kwatth",
             Query(named(f"({device('winet2_pv_energy_joules_total')} / 3.6e6)"), NAMED),
-            look=Look(colours.SOLAR, decimals=0, least=0),
+            look=Look(colours.SOLAR, least=0),
         ),
     ),
     collapsed=True,

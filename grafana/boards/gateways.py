@@ -87,8 +87,9 @@ gateways = section(
         ),
         listing(
             "Gateways",
-            "Each gateway as it is reached, and how it stands.",
-            {"target": "Target", "host": "Host", "transport": "Transport", "verify": "Certificate"},
+            "Each gateway as it is reached, and how it stands. Checked: how its certificate is, and below "
+            "Certificate how long that is good for. Unmapped: keys of readings that have no metric.",
+            {"target": "Target", "host": "Host", "transport": "Transport", "verify": "Checked"},
             Column(
                 "State",
                 f"max by (target, host, transport, verify) ({target_state()}"
@@ -98,15 +99,14 @@ gateways = section(
             ),
             Column("Age", f"max by (target) ({AGES})", "s", Look(decimals=0)),
             Column("Devices", f"max by (target) ({target('winet2_devices')})", "none"),
-            Column("Refresh", f"max by (target) ({target('winet2_refresh_duration_seconds')})", "s"),
             Column(
-                "Certificate ends in",
+                "Certificate",
                 f"max by (target) ({CERTIFICATE_END} - time())",
                 "s",
                 Look(limits=((None, colours.BAD), (14 * DAY, colours.WARNING), (60 * DAY, colours.GOOD))),
             ),
             Column("WLAN", f"max by (target) ({target('winet2_gateway_wifi_signal_dbm')})", "dBm"),
-            Column("Keys without metric", f"max by (target) ({target('winet2_unmapped_readings')})", "none"),
+            Column("Unmapped", f"max by (target) ({target('winet2_unmapped_readings')})", "none"),
         ),
     ),
     tiles(
@@ -255,6 +255,10 @@ exporter = section(
             Query(f"process_open_fds{{{JOBS}}}", "{{instance}}"),
             look=Look(decimals=0),
         ),
+    ),
+    tiles(
+        8,
+        7,
         counts(
             "Garbage collections",
             "Of Python's collector, by generation.",
@@ -263,6 +267,10 @@ exporter = section(
                 "{{instance}} generation {{generation}}",
             ),
         ),
+    ),
+    tiles(
+        4,
+        7,
         number(
             "Running for",
             "Time since the exporter began.",
@@ -270,6 +278,10 @@ exporter = section(
             Query(f"time() - process_start_time_seconds{{{JOBS}}}", "{{instance}}"),
             look=Look(colours.CALM, decimals=0),
         ),
+    ),
+    tiles(
+        12,
+        7,
         listing(
             "Versions",
             "Of the exporters and their Pythons.",
@@ -280,6 +292,7 @@ exporter = section(
                 f" * winet2_config_last_reload_success_timestamp_seconds{{{JOBS}}} * on (job, instance)"
                 f" group_left (version, pythonversion) winet2_exporter_build_info{{{JOBS}}})",
                 "dateTimeAsIso",
+                width=170,
             ),
         ),
     ),

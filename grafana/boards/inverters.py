@@ -140,9 +140,9 @@ overview = section(
                 ),
                 NAMED,
             ),
-            look=Look(decimals=0, least=0),
+            look=Look(least=0),
             fill=0,
-        ),
+        ).axis_soft_max(1),
         lines(
             "Temperature",
             "Air temperature inside the devices.",
@@ -208,7 +208,7 @@ inputs = section(
             f"Current of each string as a share of the median. {COMPARED}",
             "percentunit",
             Query(string_named(beside_median(), CURRENT), "{{input}}"),
-            look=Look(decimals=0, least=0),
+            look=Look(least=0),
             fill=0,
         ),
         lines(
@@ -216,7 +216,7 @@ inputs = section(
             "Power of each MPP tracker as a share of this device's median. Other roofs differ.",
             "percentunit",
             Query(numbered(f"({BESIDE_TRACKERS})", "MPPT", "mppt"), "{{input}}"),
-            look=Look(decimals=0, least=0),
+            look=Look(least=0),
             fill=0,
         ),
     ),
@@ -299,7 +299,7 @@ faults = section(
             Query(target("winet2_gateway_alarms"), "{{target}} alarms"),
             look=Look(decimals=0),
             steps=True,
-        ),
+        ).axis_soft_max(1),
         lines(
             "Plant power and its limit",
             "Active power of all inverters of a gateway, and what they are allowed to make now.",

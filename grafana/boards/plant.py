@@ -83,7 +83,7 @@ now = section(
             MIDNIGHT,
             "kwatth",
             Query(f"sum({site('site:winet2_pv_energy_kwh:local_day')})"),
-            look=Look(colours.SOLAR, decimals=1),
+            look=Look(colours.SOLAR),
         ),
         number(
             "Self-sufficiency today",
@@ -115,7 +115,7 @@ flow = section(
             look=Look(
                 colours={
                     "PV": colours.SOLAR,
-                    "PV of sites without meter": "light-yellow",
+                    "PV of sites without meter": "dark-yellow",
                     "Battery discharge": colours.BATTERY,
                     "Import": colours.GRID,
                     "House": colours.HOUSE,
@@ -135,7 +135,7 @@ flow = section(
             MIDNIGHT,
             "kwatth",
             *(Query(f"sum({site(name)})", title) for title, (name, _) in TODAY.items()),
-            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1, least=0),
+            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, least=0),
         ),
     ),
     tiles(
@@ -154,8 +154,7 @@ flow = section(
             "State of charge of each site's batteries.",
             "percentunit",
             Query(CHARGED, "Battery {{site}}"),
-            look=Look(colours.BATTERY, decimals=0, least=0, most=1),
-            fill=20,
+            look=Look(least=0, most=1),
         ),
     ),
 )
@@ -221,8 +220,8 @@ sites = section(
             Column("Import", of_sites(IMPORT), "watt"),
             Column("Export", of_sites(EXPORT), "watt"),
             Column("Battery", of_sites(CHARGED), "percentunit", WHOLE),
-            Column("PV today", of_sites(site(TODAY["PV"][0])), "kwatth", Look(decimals=1)),
-            Column("House today", of_sites(site(TODAY["House"][0])), "kwatth", Look(decimals=1)),
+            Column("PV today", of_sites(site(TODAY["PV"][0])), "kwatth"),
+            Column("House today", of_sites(site(TODAY["House"][0])), "kwatth"),
             Column("Sufficiency", of_sites(site(SHARES[0])), "percentunit", WHOLE),
             Column("Consumption", of_sites(site(SHARES[1])), "percentunit", WHOLE),
         ),
@@ -249,10 +248,10 @@ day = section(
                     "Self-sufficiency today": colours.HOUSE,
                     "Self-consumption today": colours.SOLAR,
                 },
-                decimals=0,
                 least=0,
                 most=1,
             ),
+            fill=0,
         ),
         lines(
             "Energy today",
@@ -262,7 +261,7 @@ day = section(
                 Query(f"{'-' if title == 'Export' else ''}sum({site(name)})", title)
                 for title, (name, _) in TODAY.items()
             ),
-            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}, decimals=1),
+            look=Look(colours={title: colour for title, (_, colour) in TODAY.items()}),
             fill=0,
         ),
         lines(
@@ -288,7 +287,6 @@ day = section(
                 named(f"(increase({device('winet2_charger_delivered_energy_joules_total')}[1h]) / 3.6e6)"),
                 "{{target}} {{name}}",
             ),
-            look=Look(decimals=1),
         ),
         lines(
             "Backup output",

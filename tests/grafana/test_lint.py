@@ -23,7 +23,7 @@ CATALOGUE = catalogue.bundled()
 # Those of Grafana's list that fit what is measured here; a misspelt one would be shown as a suffix.
 UNITS = {
     "amp", "bytes", "celsius", "cps", "dBm", "dateTimeAsIso", "degree", "hertz", "kwatth", "none", "ohm",
-    "percentunit", "s", "volt", "voltamp", "voltampreact", "watt", "suffix: kWh/kWp",
+    "percentunit", "s", "volt", "voltamp", "voltampreact", "watt", "suffix:kWh/kWp",
 }  # fmt: skip
 # The client library's own, which the exporter shows of its process.
 STANDARD = {
@@ -194,3 +194,29 @@ def test_figures_when_a_gateway_is_gone_then_none_is_of_long_ago(board: Board) -
         return target.panel.json["type"] not in {"stat", "bargauge", "table"} or target.json["instant"]
 
     assert wrong(board, present) == []
+
+
+def graphs_of(board: Board) -> list[Panel]:
+    return [panel for panel in board.panels if panel.json["type"] == "timeseries"]
+
+
+def test_bars_when_there_are_several_then_they_stand_on_each_other(board: Board) -> None:
+    """Grafana draws those of one time at one place: what is in front would hide the rest."""
+    for panel in graphs_of(board):
+        custom = panel.json["fieldConfig"]["defaults"]["custom"]
+        if custom["drawStyle"] == "bars":
+            assert custom["stacking"]["mode"] == "normal", panel.where
+
+
+def test_shares_when_drawn_then_their_axis_has_numbers(board: Board) -> None:
+    """An axis obeys decimals before it multiplies: without any there is nothing between 0 and 100 %."""
+    for panel in graphs_of(board):
+        defaults = panel.json["fieldConfig"]["defaults"]
+        assert defaults["unit"] != "percentunit" or "decimals" not in defaults, panel.where
+
+
+def test_energies_when_shown_then_grafana_chooses_the_digits(board: Board) -> None:
+    """It writes thousands as MWh: with one decimal, half a day's energy of a large plant would be lost."""
+    for panel in board.panels:
+        defaults = panel.json["fieldConfig"]["defaults"]
+        assert defaults["unit"] not in {"kwatth", "watt"} or "decimals" not in defaults, panel.where

@@ -181,6 +181,14 @@ async def test_words_when_the_screen_is_wide_then_none_is_cut_off(looks: dict[st
             assert panel["cut"] == [], panel["title"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_tables_when_the_screen_is_wide_then_all_columns_are_on_it(
+    looks: dict[str, Look], name: str
+) -> None:
+    """Nothing has to be scrolled sideways."""
+    assert {panel["title"]: panel["beyond"] for panel in looks[name].panels if panel["beyond"] > 0} == {}
+
+
 async def test_first_row_when_it_is_looked_at_on_a_phone_then_it_can_be_read(
     browser: Browser, modules: Path, view: View
 ) -> None:

@@ -7,7 +7,9 @@ import type { Drawing } from './panels';
 
 const LEFT = 72;
 const BOTTOM = 22;
-const LEGEND = 28;
+const TOP = 20; // for the figure above the highest bar
+const LEGEND = 28; // a line of it
+const NAME = 110; // of a series in it
 const LINES = 5;
 
 /** The next number that is 1, 2 or 5 times a power of ten. */
@@ -25,8 +27,9 @@ export function BarChart({ panel, frames, theme, width, height }: Drawing): Reac
   const [least, most] = [Math.min(0, ...all), Math.max(0, ...all)];
   const step = round((most - least || 1) / LINES);
   const [bottom, top] = [Math.floor(least / step) * step, Math.ceil(most / step) * step || step];
-  const floor = height - BOTTOM - (legend?.showLegend === false ? 0 : LEGEND);
-  const y = (value: number) => 8 + (floor - 8) * (1 - (value - bottom) / (top - bottom));
+  const named = legend?.showLegend === false ? 0 : LEGEND * Math.ceil((fields.length * NAME) / width);
+  const floor = height - BOTTOM - named;
+  const y = (value: number) => TOP + (floor - TOP) * (1 - (value - bottom) / (top - bottom));
   const group = (width - LEFT) / Math.max(frame.length, 1);
   const bar = (group * groupWidth) / fields.length;
   const color = (field: Field) => getFieldSeriesColor(field, theme).color;

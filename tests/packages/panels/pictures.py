@@ -29,7 +29,7 @@ CHOSEN: dict[str, dict[str, list[str]]] = {
     "gateways": {},
 }
 # Ranges that suit these days better than the boards' own.
-SINCE = {"energy": "now-6d/d", "gateways": "now-24h"}
+SINCE = {"energy": "now-3d/d", "gateways": "now-24h"}
 # where the last panel ends that is whole within a height
 END = """(tallest) => Math.max(...[...document.querySelectorAll('[data-panel]')]
     .map((panel) => panel.getBoundingClientRect().bottom).filter((bottom) => bottom <= tallest)) + 8"""

@@ -18,6 +18,8 @@ interface Seen {
   cut: string[];
   /** Of the largest words, in pixels. */
   letters: number;
+  /** How far it has to be scrolled sideways to be seen whole, in pixels. */
+  beyond: number;
 }
 
 const written = new WeakMap<HTMLCanvasElement, Set<string>>();
@@ -57,6 +59,10 @@ function isCut(element: HTMLElement, panel: Element): boolean {
   return out || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflow !== 'visible');
 }
 
+function scrolls(element: Element): boolean {
+  return ['auto', 'scroll'].includes(getComputedStyle(element).overflowX);
+}
+
 export function seen(): Seen[] {
   return [...document.querySelectorAll<HTMLElement>('[data-panel]')].map((panel) => {
     const canvases = [...panel.querySelectorAll('canvas')];
@@ -71,6 +77,7 @@ export function seen(): Seen[] {
       marks: canvases.reduce((sum, canvas) => sum + colouredPoints(canvas), 0) + panel.querySelectorAll('[data-state], [data-bar]').length,
       cut: words.filter((element) => isCut(element, panel)).map((element) => element.innerText),
       letters: Math.max(...words.map((element) => parseFloat(getComputedStyle(element).fontSize))),
+      beyond: Math.max(0, ...[...panel.querySelectorAll('*')].filter(scrolls).map((element) => element.scrollWidth - element.clientWidth)),
     };
   });
 }
