@@ -1,6 +1,8 @@
 """A real Prometheus on samples of the past: written down as they come, backfilled, asked over HTTP."""
 
+import asyncio
 import json
+import os
 import re
 import shutil
 import socket
@@ -9,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,9 +19,29 @@ from typing import Any, TextIO
 import pytest
 
 READY_SECONDS = 60.0
+LOOK_SECONDS = 0.2
 RETENTION = "100y"  # nothing is too old to be asked for
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Ask until it is so; the test's own time limit ends it."""
+    while not await asyncio.to_thread(condition):  # noqa: ASYNC110  the condition is a question over the network
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def installed_and_newer(variable: str) -> pytest.MarkDecorator:
+    """The test with the installed `program`, which is "", and with that of Prometheus 3 in a variable."""
+    newer = os.environ.get(variable, "")
+    missing = pytest.mark.skipif(not newer, reason=f"{variable} names no program of Prometheus 3")
+    return pytest.mark.parametrize(
+        "program",
+        [
+            pytest.param("", marks=pytest.mark.real, id="installed"),
+            pytest.param(newer, marks=[pytest.mark.packages, missing], id="3"),
+        ],
+    )
 
 
 def tool(name: str) -> str:
@@ -99,6 +121,17 @@ class Server:
         """An instant query: the value of each series by its sorted labels."""
         result = self._ask("query", query=expression, time=str(at))
         return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in result}
+
+    def now(self, expression: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """What a query gives now, by some of the labels."""
+        found = self.query(expression, time.time())
+        return {
+            tuple(dict(series).get(label, "") for label in labels): value for series, value in found.items()
+        }
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule, with its health and its last error."""
+        return [rule for group in self.data("rules")["groups"] for rule in group["rules"]]
 
     def range(
         self, expression: str, start: float, end: float, step: int

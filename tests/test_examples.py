@@ -1,13 +1,11 @@
 """The examples: every file does as it stands, and a real Prometheus finds and scrapes what it describes."""
 
 import asyncio
-import os
 import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -22,15 +20,13 @@ from exporter.cli import main
 from exporter.simulator import SimulatedGateway
 from exporter.targets import TargetFiles
 from tests.commands.running import running
-from tests.prometheus import Server, tool
+from tests.prometheus import Server, installed_and_newer, tool, until
 from tests.prometheus import server as prometheus_server
 from tests.web.web_files import HASH, PASSWORD
 
 EXAMPLES = Path(exporter.__file__).parent.parent / "examples"
 UNIT = EXAMPLES / "systemd" / "winet-exporter.service"
 DEFAULTS = EXAMPLES / "systemd" / "winet-exporter.default"
-PROMETHEUS3 = os.environ.get("PROMETHEUS3", "")
-LOOK = 0.2
 EXPORTER = "127.0.0.1:10182"  # where the examples look for it
 SCRAPES = 3
 
@@ -206,32 +202,7 @@ def configuration(site: Site) -> str:
     return text
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Ask until it is so; the test's own time limit ends it."""
-    while not await asyncio.to_thread(condition):  # noqa: ASYNC110  the condition is a question over the network
-        await asyncio.sleep(LOOK)
-
-
-def values(prometheus: Server, expression: str, *labels: str) -> dict[tuple[str, ...], float]:
-    """What a query gives now, by some of the labels."""
-    found = prometheus.query(expression, time.time())
-    return {tuple(dict(series).get(label, "") for label in labels): value for series, value in found.items()}
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param("", marks=pytest.mark.real, id="installed"),
-        pytest.param(
-            PROMETHEUS3,
-            marks=[
-                pytest.mark.packages,
-                pytest.mark.skipif(not PROMETHEUS3, reason="PROMETHEUS3 names no Prometheus 3"),
-            ],
-            id="3",
-        ),
-    ],
-)
+@installed_and_newer("PROMETHEUS3")
 async def test_prometheus_when_it_follows_the_example_then_every_gateway_is_up(program, site, tmp_path):
     """Metrics, probes and discovery over TLS with a password: no scrape fails, each target is up."""
     (tmp_path / "data").mkdir()
@@ -249,8 +220,8 @@ async def test_prometheus_when_it_follows_the_example_then_every_gateway_is_up(p
         )
 
         def scraped() -> bool:
-            counts = values(prometheus, "count_over_time(up[1h])", "job", "instance")
-            ups = values(prometheus, "winet2_up", "job", "instance", "target")
+            counts = prometheus.now("count_over_time(up[1h])", "job", "instance")
+            ups = prometheus.now("winet2_up", "job", "instance", "target")
             return (
                 len(counts) == len(expected)
                 and min(counts.values()) >= SCRAPES
@@ -259,10 +230,8 @@ async def test_prometheus_when_it_follows_the_example_then_every_gateway_is_up(p
             )
 
         await until(scraped)
-        lowest = await asyncio.to_thread(
-            values, prometheus, "min_over_time(up[1h])", "job", "instance", "site"
-        )
-        shown = await asyncio.to_thread(values, prometheus, "winet2_up", "job", "instance", "target", "site")
+        lowest = await asyncio.to_thread(prometheus.now, "min_over_time(up[1h])", "job", "instance", "site")
+        shown = await asyncio.to_thread(prometheus.now, "winet2_up", "job", "instance", "target", "site")
         targets = await asyncio.to_thread(prometheus.targets)
     assert {key[:2]: value for key, value in lowest.items()} == expected
     assert {key[1:] for key in lowest if key[0] == "winet-discovered"} == {("roof", "home"), ("barn", "farm")}

@@ -12,6 +12,7 @@ CHARGE = device("winet2_battery_charge_power_watts")
 DISCHARGE = device("winet2_battery_discharge_power_watts")
 MONTH = Window("30d", "", " offset 30d")
 TOTAL = device("winet2_battery_charge_energy_joules_total")
+PLAIN = Look()
 SHARE = Look(least=0, most=1)
 ONE_SOURCE = "Of one source: the hybrid's reading, else the battery's own."
 LIMITS = ((None, colours.BAD), (0.7, colours.WARNING), (0.8, colours.GOOD))
@@ -68,17 +69,27 @@ now = section(
     ),
 )
 
+
+def measured(
+    title: str, description: str, metric: str, unit: str, look: Look = PLAIN, fill: int = 0
+) -> Panel:
+    """What is known of each battery, from the one source that is best."""
+    query = Query(named(own_reading(metric)), NAMED)
+    return lines(title, f"{description} {ONE_SOURCE}", unit, query, look=look, fill=fill)
+
+
 course = section(
     "Course",
     tiles(
         12,
         9,
-        lines(
+        measured(
             "Charge",
-            f"State of charge. {ONE_SOURCE}",
+            "State of charge.",
+            "winet2_battery_state_of_charge_ratio",
             "percentunit",
-            Query(named(own_reading("winet2_battery_state_of_charge_ratio")), NAMED),
-            look=SHARE,
+            SHARE,
+            fill=10,
         ),
         lines(
             "Power",
@@ -119,27 +130,19 @@ condition = section(
     tiles(
         12,
         8,
-        lines(
-            "Temperature",
-            f"Of the batteries. {ONE_SOURCE}",
-            "celsius",
-            Query(named(own_reading("winet2_battery_temperature_celsius")), NAMED),
-            fill=0,
-        ),
-        lines(
+        measured("Temperature", "Of the batteries.", "winet2_battery_temperature_celsius", "celsius"),
+        measured(
             "Health",
-            f"State of health; a slow fall over years is its nature. {ONE_SOURCE}",
+            "State of health; a slow fall over years is its nature.",
+            "winet2_battery_state_of_health_ratio",
             "percentunit",
-            Query(named(own_reading("winet2_battery_state_of_health_ratio")), NAMED),
-            look=SHARE,
-            fill=0,
+            SHARE,
         ),
-        lines(
+        measured(
             "Current",
-            f"Of the batteries; the sign differs between devices. {ONE_SOURCE}",
+            "Of the batteries; the sign differs between devices.",
+            "winet2_battery_current_amperes",
             "amp",
-            Query(named(own_reading("winet2_battery_current_amperes")), NAMED),
-            fill=0,
         ),
         lines(
             "Limits",
@@ -149,13 +152,7 @@ condition = section(
             Query(named(device("winet2_battery_discharge_current_limit_amperes")), f"{NAMED} out"),
             fill=0,
         ),
-        lines(
-            "Voltage",
-            f"Of the batteries. {ONE_SOURCE}",
-            "volt",
-            Query(named(own_reading("winet2_battery_voltage_volts")), NAMED),
-            fill=0,
-        ),
+        measured("Voltage", "Of the batteries.", "winet2_battery_voltage_volts", "volt"),
         number(
             "Round trip",
             "Energy that came out, as a share of what went in, over 30 days and from 50 kWh on: "
@@ -192,9 +189,9 @@ themselves = section(
         of_batteries(
             "Charge", "State of charge", "winet2_battery_state_of_charge_ratio", "percentunit", SHARE
         ),
-        of_batteries("Voltage", "Voltage", "winet2_battery_voltage_volts", "volt", Look()),
-        of_batteries("Current", "Current", "winet2_battery_current_amperes", "amp", Look()),
-        of_batteries("Temperature", "Temperature", "winet2_battery_temperature_celsius", "celsius", Look()),
+        of_batteries("Voltage", "Voltage", "winet2_battery_voltage_volts", "volt", PLAIN),
+        of_batteries("Current", "Current", "winet2_battery_current_amperes", "amp", PLAIN),
+        of_batteries("Temperature", "Temperature", "winet2_battery_temperature_celsius", "celsius", PLAIN),
         of_batteries(
             "Health", "State of health", "winet2_battery_state_of_health_ratio", "percentunit", SHARE
         ),

@@ -62,52 +62,40 @@ def bought(window: Window) -> str:
     return f"{total('grid_import', window)} * $buy_price"
 
 
+def in_range(title: str, description: str, unit: str, expr: str, colour: str) -> Panel:
+    """A figure about the board's time range."""
+    look = Look(colour, decimals=0 if unit == "percentunit" else None)
+    return number(title, f"{PERIOD}: {description}", unit, Query(expr), look=look)
+
+
 period = section(
     "In this time range",
     tiles(
         4,
         4,
-        number(
-            "PV",
-            f"{PERIOD}: what the modules delivered.",
-            "kwatth",
-            Query(total("pv", RANGE)),
-            look=Look(colours.SOLAR),
-        ),
-        number(
+        in_range("PV", "what the modules delivered.", "kwatth", total("pv", RANGE), colours.SOLAR),
+        in_range(
             "House",
-            f"{PERIOD}: PV, import and discharge, less export and charge; with all losses. {WHOLE_SITES}",
+            f"PV, import and discharge, less export and charge; with all losses. {WHOLE_SITES}",
             "kwatth",
-            Query(used(RANGE)),
-            look=Look(colours.HOUSE),
+            used(RANGE),
+            colours.HOUSE,
         ),
-        number(
-            "Import",
-            f"{PERIOD}: drawn from the grid.",
-            "kwatth",
-            Query(total("grid_import", RANGE)),
-            look=Look(colours.GRID),
-        ),
-        number(
-            "Export",
-            f"{PERIOD}: fed into the grid.",
-            "kwatth",
-            Query(total("grid_export", RANGE)),
-            look=Look(colours.EXPORT),
-        ),
-        number(
+        in_range("Import", "drawn from the grid.", "kwatth", total("grid_import", RANGE), colours.GRID),
+        in_range("Export", "fed into the grid.", "kwatth", total("grid_export", RANGE), colours.EXPORT),
+        in_range(
             "Self-sufficiency",
-            f"{PERIOD}: share of the use that did not come from the grid. {WHOLE_SITES}",
+            f"share of the use that did not come from the grid. {WHOLE_SITES}",
             "percentunit",
-            Query(self_sufficiency(RANGE)),
-            look=Look(colours.HOUSE, decimals=0),
+            self_sufficiency(RANGE),
+            colours.HOUSE,
         ),
-        number(
+        in_range(
             "Self-consumption",
-            f"{PERIOD}: share of the PV energy that was not fed in. {WHOLE_SITES}",
+            f"share of the PV energy that was not fed in. {WHOLE_SITES}",
             "percentunit",
-            Query(self_consumption(RANGE)),
-            look=Look(colours.SOLAR, decimals=0),
+            self_consumption(RANGE),
+            colours.SOLAR,
         ),
     ),
 )

@@ -1,4 +1,7 @@
-"""Gateways and exporter: is everything being read, and if not, why."""
+"""Gateways and exporter: is everything being read, and if not, why.
+
+Longer than most modules, for it is a list of panels.
+"""
 
 from grafana import colours
 from grafana.board import Board, section, tiles

@@ -2,61 +2,30 @@
 
 import asyncio
 import json
-import os
 import re
 import time
-import urllib.request
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
 from exporter.simulator import SimulatedGateway
 from tests.commands.running import running
-from tests.prometheus import Server
+from tests.prometheus import Server, installed_and_newer, until
 from tests.prometheus import server as prometheus_server
 from tests.rules import rule_files
 from tests.rules.rule_files import FILES
 
-PROMETHEUS3 = os.environ.get("PROMETHEUS3", "")
-LOOK = 0.2
 LOAD = "site:winet2_load_power_watts:balance"
 QUICK = "1s"
 
 Sample = dict[tuple[tuple[str, str], ...], float]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Ask until it is so; the test's own time limit ends it."""
-    while not await asyncio.to_thread(condition):  # noqa: ASYNC110  the condition is a question over the network
-        await asyncio.sleep(LOOK)
-
-
-def rule_states(prometheus: Server) -> list[dict[str, Any]]:
-    """Every rule as Prometheus has it, with its health and its last error."""
-    with urllib.request.urlopen(f"{prometheus.url}/api/v1/rules", timeout=30) as answer:
-        return [rule for group in json.load(answer)["data"]["groups"] for rule in group["rules"]]
-
-
 def value(prometheus: Server, expression: str) -> Sample:
     return prometheus.query(expression, time.time())
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param("", marks=pytest.mark.real, id="installed"),
-        pytest.param(
-            PROMETHEUS3,
-            marks=[
-                pytest.mark.packages,
-                pytest.mark.skipif(not PROMETHEUS3, reason="PROMETHEUS3 names no Prometheus 3"),
-            ],
-            id="3",
-        ),
-    ],
-)
+@installed_and_newer("PROMETHEUS3")
 async def test_rules_when_prometheus_follows_an_exporter_then_each_is_evaluated_without_error(
     program, tmp_path
 ):
@@ -101,7 +70,7 @@ async def test_rules_when_prometheus_follows_an_exporter_then_each_is_evaluated_
             } and len(value(prometheus, "device:winet2_pv_energy_kwh:local_day")) == len(ports)
 
         await until(told)
-        states = await asyncio.to_thread(rule_states, prometheus)
+        states = await asyncio.to_thread(prometheus.rules)
         load = await asyncio.to_thread(value, prometheus, f'{LOAD}{{site="home"}}')
         parts = await asyncio.to_thread(
             value, prometheus, "sum(winet2_load_power_watts{target=~'roof|barn'})"

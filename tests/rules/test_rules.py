@@ -1,6 +1,5 @@
 """The bundled rules: they name what exists, every alert is explained and tried, and promtool agrees."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,11 +9,10 @@ import pytest
 
 from exporter.metrics import catalogue, families
 from exporter.telemetry import Reason, State
-from tests.prometheus import tool
+from tests.prometheus import installed_and_newer, tool
 from tests.rules import rule_files
 from tests.rules.rule_files import FILES, ROOT, RULES, TEST_FILES, THRESHOLD
 
-PROMTOOL3 = os.environ.get("PROMTOOL3", "")
 RUNBOOKS = "https://github.com/winet-exporter/winet-exporter/blob/main/docs/runbooks.md"
 SEVERITIES = {"critical", "warning", "info"}
 NOT_OURS = {"up"}
@@ -26,20 +24,7 @@ BY_TARGET = (
 
 ALERTS = rule_files.alerts()
 BUNDLED = catalogue.bundled()
-programs = pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param("", marks=pytest.mark.real, id="installed"),
-        pytest.param(
-            PROMTOOL3,
-            marks=[
-                pytest.mark.packages,
-                pytest.mark.skipif(not PROMTOOL3, reason="PROMTOOL3 names no promtool of Prometheus 3"),
-            ],
-            id="3",
-        ),
-    ],
-)
+programs = installed_and_newer("PROMTOOL3")
 every_alert = pytest.mark.parametrize("name", ALERTS)
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.commands.running import running
-from tests.prometheus import Server, tool
+from tests.prometheus import Server, tool, until
 from tests.stack.files import run
 from tests.stack.test_compose import FILE, PORTS, SCRAPING, SERVICES, binds, stores
 
@@ -85,12 +85,6 @@ def composed(
         process.wait()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Ask until it is so; the test's own time limit ends it."""
-    while not await asyncio.to_thread(condition):  # noqa: ASYNC110  the condition is a question over the network
-        await asyncio.sleep(LOOK)
-
-
 @pytest.mark.real
 def test_alertmanager_when_it_is_started_as_composed_then_its_health_check_succeeds(tmp_path):
     """With the repository's configuration and template; once it is gone, the check fails."""
@@ -137,7 +131,6 @@ async def test_stack_when_the_demo_is_started_as_composed_then_every_part_finds_
             }
             found = asked.data("alertmanagers")["activeAlertmanagers"]
             assert [one["url"] for one in found] == [f"http://{alertmanager.address}/api/v2/alerts"]
-            rules = [rule for group in asked.data("rules")["groups"] for rule in group["rules"]]
-            assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+            assert [rule["name"] for rule in asked.rules() if rule["health"] == "err"] == []
         assert run(PROMTOOL3, *prometheus.check)[0] != 0
         assert await demo.end() == 0
