@@ -49,8 +49,10 @@ def moment(text: str, view: View, *, end: bool = False) -> float:
         if unit in "My":  # months have no fixed length
             months = then.year * 12 + then.month - 1 + by * (12 if unit == "y" else 1)
             then = then.replace(year=months // 12, month=months % 12 + 1, day=min(then.day, 28))
-        else:
+        elif unit in "dw":  # at the same time of the clock, which may have changed
             then += timedelta(seconds=by * UNITS[unit])
+        else:
+            then = datetime.fromtimestamp(then.timestamp() + by * UNITS[unit], view.zone)
     if words[2]:
         then = _start(then, words[2])
         if end:

@@ -112,6 +112,13 @@ def test_moment_when_it_is_relative_then_it_is_rounded_where_the_viewer_is(text,
     assert moment(text, view, end=end) == expected - end
 
 
+def test_moment_when_the_clocks_change_then_hours_are_hours_and_days_are_dates():
+    """A day before is at the same time of the clock, 24 hours before is not."""
+    view = View(Server(""), datetime(2026, 3, 29, 15, 30, tzinfo=BERLIN).timestamp(), BERLIN)
+    assert moment("now-1d", view) == datetime(2026, 3, 28, 15, 30, tzinfo=BERLIN).timestamp()
+    assert moment("now-24h", view) == datetime(2026, 3, 28, 14, 30, tzinfo=BERLIN).timestamp()
+
+
 def test_moment_when_it_is_unknown_then_it_says_so():
     """A range that cannot be drawn is not drawn wrong."""
     with pytest.raises(AssertionError, match="tomorrow"):
