@@ -70,17 +70,29 @@ def test_targets_when_the_example_is_read_then_its_labels_are_settings_and_label
 
 @pytest.mark.real
 def test_prometheus_yml_when_promtool_checks_it_then_it_is_good(tmp_path):
-    """As it stands, and with TLS and password in force."""
+    """As it stands, with all of its jobs, and with TLS and password in force."""
     for name in ("server-ca.pem", "winet-exporter.password"):
         (tmp_path / name).touch()
     trustme.CA().cert_pem.write_to_path(tmp_path / "server-ca.pem")
-    for text in (example("prometheus/prometheus.yml"), with_tls(example("prometheus/prometheus.yml"))):
+    shown = example("prometheus/prometheus.yml")
+    for text in (shown, with_all_jobs(shown), with_tls(with_all_jobs(shown))):
         path = tmp_path / "prometheus.yml"
         path.write_text(text, "utf-8")
         result = subprocess.run(
             [tool("promtool"), "check", "config", path], capture_output=True, text=True, check=False
         )
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_prometheus_yml_when_it_is_used_as_it_stands_then_every_series_is_there_once():
+    """One job is in force, the one that the page recommends; the two others are there to be taken."""
+    text = example("prometheus/prometheus.yml")
+    assert [job["job_name"] for job in yaml.safe_load(text)["scrape_configs"]] == ["winet"]
+    assert [job["job_name"] for job in yaml.safe_load(with_all_jobs(text))["scrape_configs"]] == [
+        "winet",
+        "winet-probe",
+        "winet-discovered",
+    ]
 
 
 @pytest.mark.real
@@ -123,6 +135,11 @@ async def test_unit_when_its_command_is_run_then_the_exporter_takes_it_and_reloa
 
 
 # A real Prometheus -----------------------------------------------------------------------------------
+
+
+def with_all_jobs(text: str) -> str:
+    """The jobs that are commented out, in force beside the first."""
+    return re.sub(r"(?m)^#(?=  )", "", text)
 
 
 def with_tls(text: str) -> str:
@@ -189,7 +206,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 def configuration(site: Site) -> str:
     """The example with the exporter's and the gateway's address put in, and quick."""
-    text = with_tls(example("prometheus/prometheus.yml"))
+    text = with_tls(with_all_jobs(example("prometheus/prometheus.yml")))
     for old, new in (
         (EXPORTER, site.address),
         ("192.0.2.20 ", f"{site.stranger} "),
