@@ -86,6 +86,31 @@ def test_page_when_it_shows_receivers_and_the_night_then_they_are_those_of_the_e
 
 
 @pytest.mark.real
+def test_page_when_a_customers_route_is_put_in_then_his_gateways_go_to_him(tmp_path):
+    """By the beginning of the target's name, which all alerts of a gateway have; others go on as before."""
+    (block,) = blocks("yaml", re.sub(r"(?m)^  ", "", section("Many plants")))
+    (route,) = yaml.safe_load(block)["routes"]
+    shown = yaml.safe_load(ROUTES.read_text("utf-8"))
+    shown["route"]["routes"].insert(0, route)
+    shown["receivers"].append({"name": route["receiver"]})
+    (tmp_path / "winet.tmpl").write_text("")
+    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(shown), "utf-8")
+    for target, told in (("farm-east", "farmer"), ("roof", "urgent")):
+        words = ("alertname=WinetGatewayDown", "severity=critical", "job=winet", f"target={target}")
+        result = subprocess.run(
+            [tool("amtool"), "config", "routes", "test", "--config.file=alertmanager.yml", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout.strip()) == (0, told), result.stderr
+
+
+def test_page_when_it_tells_of_a_label_for_each_place_then_it_is_none_of_the_exporter():
+    """Prometheus leaves an alert's own label as it is, so that one of these would be lost."""
+    (label,) = re.findall(r"`external_labels: \{(\w+):", PAGE)
+    assert label not in {"job", "instance", "site", "target", "device", "name", "phase", "mppt", "string"}
+
+
+@pytest.mark.real
 def test_page_when_it_shows_a_message_then_the_template_makes_it_of_the_sample():
     """Letter by letter; and the sample says what the rule says."""
     sample = json.loads((TEMPLATES.parent / "sample.json").read_text("utf-8"))
