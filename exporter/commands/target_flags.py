@@ -68,7 +68,10 @@ def _account(arguments: argparse.Namespace) -> config.Credentials | None:
         return account
     password = os.environ.get("WINET_PASSWORD")
     if password is None and sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {arguments.username}: ")
+        try:
+            password = getpass.getpass(f"Password of {arguments.username}: ")
+        except EOFError:  # Ctrl-D: as an empty line
+            print(file=sys.stderr)
     if not password:
         raise ValueError(
             "--username needs a password: --password-file, WINET_PASSWORD, or a terminal to ask on"
