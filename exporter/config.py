@@ -22,6 +22,7 @@ from exporter.telemetry import Location, OwnDevice
 LONGEST_PASSWORD = 4096  # bytes
 OTHERS = 0o077  # rights of the group and of everybody
 EVERYBODY = 0o007
+ENVIRONMENT = "environment (WINET_…)"
 
 
 class ConfigError(Exception):
@@ -167,9 +168,7 @@ def load(path: Path) -> Config:
     if missing:
         raise ConfigError(str(path), missing)
     unwise = [f"the environment variable {name} is not set" for name in _unset_variables(settings)]
-    unwise += [
-        f"the password file {name} may be read by others; chmod 600 {name}" for name in _open_files(settings)
-    ]
+    unwise += _open_files(settings)
     return replace(settings, warnings=(*settings.warnings, *unwise)) if unwise else settings
 
 
@@ -179,39 +178,47 @@ def _dialled(settings: Config) -> tuple[Target, ...]:
 
 
 def _missing(settings: Config) -> list[Mistake]:
-    """The files that the configuration names and that cannot be read; each once."""
+    """The files that the configuration names and that cannot be read; each once.
+
+    Every account's, for a target file may name it at any time.
+    """
     found: dict[str, Mistake] = {}
-    for target in _dialled(settings):
-        account = target.credentials
-        if account is not None and account.password_file is not None:
+    for account in settings.accounts.values():
+        if account.password_file is not None:
             try:
                 account.read_password()
             except ValueError as error:
                 found[account.password_file] = Mistake("password_file", str(error), 0)
+    for target in _dialled(settings):
         if target.ca_file is not None and not os.access(target.ca_file, os.R_OK):
             found[target.ca_file] = Mistake("ca_file", f"cannot read {target.ca_file}", 0)
     return list(found.values())
 
 
 def _unset_variables(settings: Config) -> list[str]:
-    accounts = (target.credentials for target in _dialled(settings))
-    names = {account.password_env for account in accounts if account is not None and account.password_env}
+    names = {account.password_env for account in settings.accounts.values() if account.password_env}
     return sorted(name for name in names if not os.environ.get(name))
 
 
 def _open_files(settings: Config) -> list[str]:
-    """Password files that somebody has a right to who need not have it.
+    """Warnings of password files that somebody has a right to who need not have it.
 
     A file of another owner, such as root's in a secret of Kubernetes or beside a systemd unit, can only be
-    had by its group.
+    had by its group. A group other than the one that files get by themselves was chosen for somebody who
+    needs it: so root sees what it has made for a service.
     """
     found = set()
     for account in settings.accounts.values():
         if account.password_file is not None:
-            with contextlib.suppress(OSError):  # one that no target uses may be missing
+            with contextlib.suppress(
+                OSError
+            ):  # one that is gone since it was read is told of at the next login
                 status = Path(account.password_file).stat()
-                if status.st_mode & (OTHERS if status.st_uid == os.geteuid() else EVERYBODY):
-                    found.add(account.password_file)
+                ours = (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
+                who, remedy = ("others", "chmod 600") if ours else ("everybody", "chmod o=")
+                if status.st_mode & (OTHERS if ours else EVERYBODY):
+                    name = account.password_file
+                    found.add(f"the password file {name} may be read by {who}; {remedy} {name}")
     return sorted(found)
 
 
@@ -253,5 +260,8 @@ def from_environment(environ: Mapping[str, str]) -> Config | None:
             "WINET_USERNAME", "is set without WINET_PASSWORD or WINET_PASSWORD_FILE; set both or neither"
         )
     if document.mistakes:
-        raise ConfigError("environment (WINET_…)", document.mistakes)
-    return Config.from_dict(checked)
+        raise ConfigError(ENVIRONMENT, document.mistakes)
+    settings = Config.from_dict(checked)
+    if missing := _missing(settings):
+        raise ConfigError(ENVIRONMENT, [mistake._replace(path="WINET_PASSWORD_FILE") for mistake in missing])
+    return replace(settings, warnings=(*settings.warnings, *_open_files(settings)))

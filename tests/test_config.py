@@ -971,6 +971,29 @@ def test_load_when_the_password_file_of_probes_is_missing_then_it_is_a_mistake(t
     assert [mistake.path for mistake in caught.value.mistakes] == ["password_file", "ca_file"]
 
 
+def test_load_when_no_target_of_the_file_has_the_account_then_it_is_checked_all_the_same(
+    tmp_path, monkeypatch
+):
+    """Target files may name it, and nobody tells of a missing password when they change."""
+    monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
+    file = tmp_path / "winet.yml"
+    file.write_text(
+        "credentials:\n  a: {username: u, password_file: pw}\n"
+        "  b: {username: u, password_env: NO_SUCH_VARIABLE}\n"
+        "target_files: [targets.yml]"
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.path, mistake.message) == (
+        "password_file",
+        f"cannot read the password file {tmp_path / 'pw'}: No such file or directory",
+    )
+    (tmp_path / "pw").write_text("pw")
+    (tmp_path / "pw").chmod(0o600)
+    assert config.load(file).warnings == ("the environment variable NO_SUCH_VARIABLE is not set",)
+
+
 @pytest.mark.parametrize(
     "mode, warned", [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1), (0o644, 1), (0o610, 1)]
 )
@@ -995,13 +1018,29 @@ def test_load_when_a_password_file_is_another_users_then_its_group_may_read_it(
 ):
     """As Kubernetes mounts secrets and root gives them to a service: there is no other way to have it."""
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    (tmp_path / "pw").write_text("pw")
-    (tmp_path / "pw").chmod(mode)
-    file = tmp_path / "winet.yml"
+    assert_warned_of_everybody(tmp_path, mode, warned)
+
+
+@pytest.mark.parametrize("mode, warned", [(0o440, 0), (0o640, 0), (0o644, 1), (0o444, 1)])
+def test_load_when_a_password_file_was_given_to_another_group_then_that_may_read_it(
+    tmp_path, monkeypatch, mode, warned
+):
+    """As root sees what it has made for a service: 600 would lock the service out."""
+    monkeypatch.setattr(os, "getegid", lambda: (tmp_path / "pw").stat().st_gid + 1)
+    assert_warned_of_everybody(tmp_path, mode, warned)
+
+
+def assert_warned_of_everybody(folder, mode, warned):
+    """A remedy that leaves the group what it has."""
+    password = folder / "pw"
+    password.write_text("pw")
+    password.chmod(mode)
+    file = folder / "winet.yml"
     file.write_text(
         "credentials: {a: {username: u, password_file: pw}}\ntargets: [{host: a, credentials: a}]"
     )
-    assert len(config.load(file).warnings) == warned
+    told = f"the password file {password} may be read by everybody; chmod o= {password}"
+    assert config.load(file).warnings == (told,) * warned
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "~", "[1, 2]", "text", "7"])
@@ -1298,6 +1337,27 @@ def test_from_environment_when_a_password_file_is_set_then_it_is_read(tmp_path):
     (tmp_path / "pw").write_text("pw\n")
     environ = {"WINET_HOST": "a", "WINET_USERNAME": "u", "WINET_PASSWORD_FILE": str(tmp_path / "pw")}
     assert config.from_environment(environ).targets[0].credentials.read_password() == "pw"
+
+
+def test_from_environment_when_the_password_file_is_missing_then_it_is_a_mistake(tmp_path, monkeypatch):
+    """As in a file: it would have been found out at the first login."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        config.from_environment({"WINET_HOST": "a", "WINET_USERNAME": "u", "WINET_PASSWORD_FILE": "nofile"})
+    assert str(caught.value) == (
+        "environment (WINET_…): one mistake\n"
+        f"  WINET_PASSWORD_FILE: cannot read the password file {tmp_path / 'nofile'}: "
+        "No such file or directory"
+    )
+
+
+def test_from_environment_when_others_may_read_the_password_file_then_it_warns(tmp_path):
+    """As in a file."""
+    (tmp_path / "pw").write_text("pw")
+    (tmp_path / "pw").chmod(0o644)
+    environ = {"WINET_HOST": "a", "WINET_USERNAME": "u", "WINET_PASSWORD_FILE": str(tmp_path / "pw")}
+    (warning,) = config.from_environment(environ).warnings
+    assert f"chmod 600 {tmp_path / 'pw'}" in warning
 
 
 def test_from_environment_when_only_the_host_is_set_then_there_is_no_account():
