@@ -3,21 +3,23 @@
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from exporter import DEFAULT_PORT
 from tests.prometheus import tool
 from tests.stack.files import EXAMPLES, document, exporter_takes, installed, run
 
 FILE = EXAMPLES / "compose.yml"
+DEPLOYMENT = (EXAMPLES.parent / "docs" / "deployment.md").read_text("utf-8")
 SCRAPING = EXAMPLES / "compose" / "prometheus.yml"
 SERVICES: dict[str, dict[str, Any]] = document(FILE)["services"]
 PORTS = {"exporter": DEFAULT_PORT, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
 THEIRS = {"./compose/winet", "./compose/grafana-admin.password"}  # what users bring
 COMPOSE = os.environ.get("COMPOSE", "")
+OWN = re.findall(r"(?m)^(?:WINET|ALERTMANAGER)_\w+=\S+$", DEPLOYMENT)
 
 each = pytest.mark.parametrize("name", SERVICES)
 
@@ -70,6 +72,34 @@ def test_compose_when_docker_compose_reads_it_then_a_profile_is_the_whole_stack(
     assert code == 0
     suffix = "-demo" if profile == "demo" else ""
     assert sorted(services.split()) == sorted(f"{name}{suffix}" for name in PORTS)
+
+
+@pytest.mark.packages
+@pytest.mark.skipif(not COMPOSE, reason="COMPOSE names no docker-compose")
+def test_compose_when_own_copies_are_named_in_its_env_file_then_they_are_mounted(tmp_path):
+    """As the page says it, next to the compose file, with paths that start there; else the examples."""
+    shutil.copytree(FILE.parent, tmp_path / "examples")
+    compose = (COMPOSE, "--file", tmp_path / "examples" / FILE.name, "--profile", "plant", "config")
+
+    def mounted() -> set[tuple[str, str]]:
+        code, told = run(*compose)
+        assert code == 0, told
+        return {
+            (volume["source"].removeprefix(f"{tmp_path}/examples/"), volume["target"])
+            for service in yaml.safe_load(told)["services"].values()
+            for volume in service["volumes"]
+        }
+
+    rule = "/etc/prometheus/rules/winet-thresholds.yml"
+    assert {
+        ("alertmanager", "/etc/alertmanager"),
+        ("prometheus/rules/winet-thresholds.yml", rule),
+    } <= mounted()
+    (tmp_path / "examples" / ".env").write_text("".join(f"{line}\n" for line in OWN))
+    assert {
+        ("compose/own/alertmanager", "/etc/alertmanager"),
+        ("compose/own/winet-thresholds.yml", rule),
+    } <= mounted()
 
 
 @pytest.mark.packages
@@ -137,7 +167,8 @@ def test_rules_when_prometheus_reads_them_then_they_are_mounted_where_it_looks()
         prometheus = binds(SERVICES[f"prometheus{suffix}"])
         assert document(SCRAPING)["rule_files"] == [f"{prometheus['./prometheus/rules']}/*.yml"]
         alertmanager = binds(SERVICES[f"alertmanager{suffix}"])
-        assert Path(alertmanager["./alertmanager/winet.tmpl"]).parent == Path("/etc/alertmanager")
+        assert alertmanager["./alertmanager"] == "/etc/alertmanager"
+        assert (FILE.parent / "alertmanager" / "winet.tmpl").exists()
         grafana = binds(SERVICES[f"grafana{suffix}"])
         (provider,) = document(EXAMPLES.parent / "grafana/provisioning/dashboards/winet.yml")["providers"]
         assert provider["options"]["path"] == grafana["../grafana/dashboards"]
@@ -160,6 +191,17 @@ def test_program_when_its_flags_are_sought_then_it_has_them(name, program):
     _, told = run(tool(program), "--help")
     for word in SERVICES[name]["command"]:
         assert f"{word.partition('=')[0]}" in told
+
+
+def test_own_copies_when_the_page_names_variables_then_the_compose_file_has_them():
+    """And the folder is one that git leaves out."""
+    names = {line.partition("=")[0] for line in OWN}
+    assert names == set(re.findall(r"\$\{(\w+):", FILE.read_text("utf-8"))) - {
+        "WINET_CONFIG_DIR",
+        "GRAFANA_ADMIN_PASSWORD_FILE",
+    }
+    assert len(OWN) == 2
+    assert all("=./compose/own/" in line for line in OWN)
 
 
 def test_demo_when_nothing_was_prepared_then_nothing_is_missing():
@@ -215,5 +257,12 @@ def test_own_files_when_they_are_put_where_the_compose_file_looks_then_git_leave
     if shutil.which("git") is None or not (EXAMPLES.parent / ".git").exists():
         pytest.skip("this is no clone")
     folder = EXAMPLES / "compose"
-    for name in ("winet/winet.yml", "winet/winet.password", "grafana-admin.password"):
+    for name in (
+        "winet/winet.yml",
+        "winet/winet.password",
+        "grafana-admin.password",
+        "own/winet-thresholds.yml",
+        "own/alertmanager/alertmanager.yml",
+        "../.env",
+    ):
         assert run("git", "-C", folder, "check-ignore", "--quiet", name)[0] == 0, name

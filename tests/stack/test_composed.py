@@ -67,7 +67,10 @@ def composed(
     words = []
     for word in service["command"]:
         flag, equals, value = word.partition("=")
-        words.append(f"{flag}{equals}{places.get(value, value)}")
+        folders = [target for target in places if value == target or value.startswith(f"{target}/")]
+        for target in folders[:1]:
+            value = places[target] + value.removeprefix(target)
+        words.append(f"{flag}{equals}{value}")
     _, _, *check = [
         word.replace(f"127.0.0.1:{PORTS[name]}", address) for word in service["healthcheck"]["test"]
     ]

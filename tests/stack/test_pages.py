@@ -77,7 +77,9 @@ def test_commands_when_they_are_copied_then_the_exporter_knows_them():
     for line in lines:
         exporter_takes(line.rstrip("`). ").split())
     for file in re.findall(r"(?<![\w/(])(?:examples|grafana)/[\w./-]+\w", text):
-        made = ("examples/compose/winet/winet.", "examples/compose/grafana-admin.password")
+        made = tuple(f"examples/{name}" for name in (
+            "compose/winet/winet.", "compose/grafana-admin.password", "compose/own", ".env",
+        ))  # fmt: skip
         assert (ROOT / file).exists() or file.startswith(made), file
     for profile in re.findall(r"--profile (\w+)", DEPLOYMENT):
         assert profile in ("plant", "demo")
