@@ -129,7 +129,7 @@ def test_page_when_it_shows_a_message_then_the_template_makes_it_of_the_sample()
 async def test_page_when_its_commands_are_run_then_they_work(tmp_path: Path):
     """Those that need an Alertmanager get a real one, and the trial alert arrives at the one to be woken."""
     commands = [line for block in blocks("sh", section("Try it")) for line in block.splitlines()]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for name in ("winet.tmpl", "alertmanager.yml", "sample.json"):
         (tmp_path / name).write_text((EXAMPLES / "alertmanager" / name).read_text("utf-8"), "utf-8")
     (tmp_path / "am").mkdir()
@@ -137,7 +137,8 @@ async def test_page_when_its_commands_are_run_then_they_work(tmp_path: Path):
     async with hook() as messages, alertmanager(routes(messages.url, DAY), tmp_path / "am") as running:
         said = []
         for command in commands:
-            words = shlex.split(command.replace("http://127.0.0.1:9093", running.url))
+            command = command.replace("http://127.0.0.1:9093", running.url)
+            words = shlex.split(command.replace(" ID", f" {said[-1].strip()}") if said else command)
             result = subprocess.run(  # noqa: ASYNC221  each command is short, and they come one by one
                 [tool(words[0]), *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
             )
@@ -148,5 +149,6 @@ async def test_page_when_its_commands_are_run_then_they_work(tmp_path: Path):
     assert said[0].split() == ["everyday"]
     assert said[1].startswith("A gateway does not answer by day.\nroof, since Wed 25 Nov ")
     assert "WinetTrial" in said[3]
+    assert said[5] == ""
     assert path == "/urgent"
     assert payload["alerts"][0]["annotations"] == {"summary": "A trial."}
