@@ -1,7 +1,9 @@
 """The pages about deployment and growth: what readers copy works, and figures are the program's."""
 
 import asyncio
+import json
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 import yaml
 
 from exporter import DEFAULT_PORT
+from exporter.commands.demo import PLANT
+from exporter.simulator import SimulatedGateway
 from tests.commands.running import fetch, running
 from tests.prometheus import tool
 from tests.stack.files import ROOT, exporter_takes, run
@@ -84,6 +88,31 @@ def test_commands_when_they_are_copied_then_the_exporter_knows_them():
     for profile in re.findall(r"--profile (\w+)", DEPLOYMENT):
         assert profile in ("plant", "demo")
     assert f"127.0.0.1:{DEFAULT_PORT}:{DEFAULT_PORT}" in DEPLOYMENT
+
+
+@pytest.mark.real
+@pytest.mark.wire
+async def test_fault_when_the_pages_line_is_run_then_a_plain_gateway_of_the_demo_has_it():
+    """By the Python of the image, which has no curl; at the port of the gateway that the page names."""
+    (name,) = re.findall(r"logs exporter-demo \| grep (\w+):", DEPLOYMENT)
+    (line,) = re.findall(r'python -c "(import .*)"\n', DEPLOYMENT)
+    async with SimulatedGateway(PLANT[name]) as gateway:
+        assert not gateway.tls
+        code = line.replace("PORT", str(gateway.port))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+        assert await process.wait() == 0
+        state = json.loads(await fetch(f"http://127.0.0.1:{gateway.port}/simulator"))
+        assert state["faults"] == ["device-fault"]
+
+
+def test_image_when_ones_own_is_named_then_it_takes_the_place_of_the_releases():
+    """Kustomize replaces by name: another one would change nothing, and nobody would be told."""
+    (entry,) = re.findall(r"(?m)^  - (\{name: .*newTag.*\})$", DEPLOYMENT)
+    manifest = (ROOT / "examples/kubernetes/statefulset.yaml").read_text("utf-8")
+    (image,) = re.findall(r"(?m)^ +image: (\S+):\S+$", manifest)
+    own = yaml.safe_load(entry)
+    assert own["name"] == image
+    assert f"docker push {own['newName']}:{own['newTag']}\n" in DEPLOYMENT
 
 
 def test_deployment_page_when_a_manifest_is_sought_then_it_is_told_of():
