@@ -1,11 +1,13 @@
 """The bundled rules: they name what exists, every alert is explained and tried, and promtool agrees."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.metrics import catalogue, families
 from exporter.telemetry import Reason, State
@@ -66,6 +68,19 @@ def test_prometheus_yml_when_promtool_checks_it_in_its_place_then_it_finds_the_r
 def test_rules_when_promtool_plays_a_story_then_they_say_what_it_expects(path, program):
     """Alerts fire and keep silent, and recorded series have the values, when the file says so."""
     result = promtool(program, "test", "rules", path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.timeout(300)
+@programs
+def test_rules_when_the_history_has_its_quarters_then_no_restart_adds_a_lifetime(program, tmp_path):
+    """promtool knows no interval of a group: these stories tell what winet-history recorded, and go without it."""
+    stories = rule_files.TESTS / "quarters" / "restarts.yml"
+    shutil.copy(stories, tmp_path)
+    for name in rule_files.load(stories)["rule_files"]:
+        kept = [group for group in rule_files.groups(RULES / name) if group["name"] != "winet-history"]
+        (tmp_path / name).write_text(yaml.safe_dump({"groups": kept}, sort_keys=False), "utf-8")
+    result = promtool(program, "test", "rules", tmp_path / stories.name)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
