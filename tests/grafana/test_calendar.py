@@ -1,7 +1,7 @@
 """Days and months of the board Energy over weeks in which clocks change and a counter begins anew."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ SINCE = datetime(2026, 2, 20, tzinfo=BERLIN)  # summer time is from 29 March to 
 UNTIL = datetime(2026, 11, 20, 12, tzinfo=BERLIN)
 QUARTER = timedelta(minutes=15)
 REPLACED = datetime(2026, 11, 5, 3, tzinfo=BERLIN)  # from here on the total counts from nought
+CORRECTED = datetime(2026, 9, 15, 3, tzinfo=BERLIN)  # the battery's totals go back by 0.2 kWh
 DARK = (
     datetime(2026, 11, 10, 9, tzinfo=BERLIN),
     datetime(2026, 11, 11, 9, tzinfo=BERLIN),
@@ -39,17 +40,40 @@ def bought(moment: datetime) -> float:
     return 5000 + BOUGHT_HOUR * (moment - SINCE).total_seconds() / 3600
 
 
+def charged(moment: datetime) -> float:
+    """1 kWh an hour, corrected by 0.2 kWh one night."""
+    return bought(moment) - (0.2 if moment >= CORRECTED else 0)
+
+
+def discharged(moment: datetime) -> float:
+    """Half of that; but nothing for some hours around the correction, and it is corrected too."""
+    hours = (moment - SINCE).total_seconds() / 3600
+    around = (CORRECTED - SINCE).total_seconds() / 3600
+    still = min(max(hours - (around - 24), 0), 48)
+    return 5000 + 0.5 * (hours - still) - (0.2 if moment >= CORRECTED else 0)
+
+
+# Of the discharge only the battery device tells. Both count what is charged.
+TOTALS: dict[tuple[str, str], Callable[[datetime], float]] = {
+    ("A2200000001", "pv"): pv,
+    ("A2200000001", "grid_import"): bought,
+    ("A2200000001", "battery_charge"): charged,
+    ("B2200000001", "battery_charge_bms"): lambda moment: 3 * bought(moment),
+    ("B2200000001", "battery_discharge_bms"): discharged,
+}
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("calendar")
     lines = ["# TYPE device:winet2_energy_joules:last15m gauge"]
-    labels = 'job="winet",target="roof",device="A2200000001"'
-    for flow in ("pv", "grid_import"):
+    for (device, flow), total in TOTALS.items():
+        labels = f'job="winet",target="roof",device="{device}",flow="{flow}"'
         moment = SINCE.astimezone(UTC)
         while moment <= UNTIL:
             if not DARK[0] <= moment < DARK[1]:
-                kwh = pv(moment.astimezone(BERLIN)) if flow == "pv" else bought(moment)
-                series = f'device:winet2_energy_joules:last15m{{{labels},flow="{flow}"}}'
+                kwh = total(moment.astimezone(BERLIN))
+                series = f"device:winet2_energy_joules:last15m{{{labels}}}"
                 lines.append(f"{series} {kwh * JOULES!r} {int(moment.timestamp())}")
             moment += QUARTER
     (folder / "samples.om").write_text("\n".join([*lines, "# EOF", ""]), "utf-8")
@@ -125,3 +149,32 @@ def test_months_when_clocks_change_then_no_day_counts_to_the_wrong_one(
     assert by_month(bars(prometheus, "This year by month", 0, now))[month] == pytest.approx(days * PV_DAY)
     drawn = by_month(bars(prometheus, "This year by month", 1, now))[month]
     assert drawn == pytest.approx(hours * BOUGHT_HOUR, abs=6.1)
+
+
+def stat(prometheus: Server, title: str, days: int, now: datetime = UNTIL) -> float:
+    """The one number of a panel, for a time range up to `now`."""
+    (panel,) = [panel for panel in ENERGY.panels if panel.title == title]
+    ((_, values),) = Viewer(prometheus, int(now.timestamp()), days * 86400, BERLIN).ask(panel.targets[0])
+    (value,) = values.values()
+    return value
+
+
+def test_range_when_a_counter_began_anew_in_it_then_what_came_before_counts(prometheus: Server) -> None:
+    """50 days from noon to noon, across the day of the new board."""
+    assert stat(prometheus, "PV", 50) == pytest.approx(50 * PV_DAY, rel=0.02)
+
+
+def test_days_when_a_total_goes_back_by_a_little_then_no_lifetime_is_added(prometheus: Server) -> None:
+    """A correction of 0.2 kWh is no new counter: nothing on the still day, 0.2 kWh less on the other."""
+    now = CORRECTED.replace(hour=12) + timedelta(days=10)
+    day = CORRECTED.replace(hour=0)
+    assert bars(prometheus, "Days", 2, now, 30)[day] == pytest.approx(0)
+    assert bars(prometheus, "Days", 4, now, 30)[day] == pytest.approx(-23.8)
+    assert by_month(bars(prometheus, "This year by month", 2, now))[9] < 30 * 12
+
+
+def test_battery_when_the_hybrid_does_not_tell_then_the_battery_device_counts(prometheus: Server) -> None:
+    """For the discharge it does; for the charge, which the hybrid tells, it does not."""
+    day = UNTIL.replace(hour=0) - timedelta(days=2)
+    assert bars(prometheus, "Days", 2)[day] == pytest.approx(12)
+    assert bars(prometheus, "Days", 4)[day] == pytest.approx(-24)

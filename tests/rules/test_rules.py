@@ -74,7 +74,7 @@ def test_rules_when_promtool_plays_a_story_then_they_say_what_it_expects(path, p
 @pytest.mark.timeout(300)
 @programs
 def test_rules_when_the_history_has_its_quarters_then_no_restart_adds_a_lifetime(program, tmp_path):
-    """promtool knows no interval of a group: these stories tell what winet-history recorded, and go without it."""
+    """promtool knows no interval of a group: these stories tell what was recorded, and go without it."""
     stories = rule_files.TESTS / "quarters" / "restarts.yml"
     shutil.copy(stories, tmp_path)
     for name in rule_files.load(stories)["rule_files"]:
