@@ -11,7 +11,38 @@ from typing import Any
 
 from exporter.strict_yaml import kind, text
 
-RESERVED_LABELS = ("job", "instance", "target", "host", "transport", "verify", "firmware")
+# Labels of Prometheus and of the exporter's metrics; a test holds them against these. Discovery puts own labels
+# on every series of a target: one of these would push the metric's own aside.
+RESERVED_LABELS = (
+    *(
+        "job",
+        "instance",
+        "target",
+        "device",
+        "mppt",
+        "phase",
+        "string",
+        "state",
+        "reason",
+        "family",
+        "key",
+        "unit",
+    ),
+    *(
+        "code",
+        "host",
+        "transport",
+        "verify",
+        "firmware",
+        "hardware",
+        "serial",
+        "name",
+        "group",
+        "model",
+        "kind",
+    ),
+    *("dev_type", "dev_code", "version", "pythonversion"),
+)
 
 
 def host_and_port(value: Any) -> tuple[str, int | None]:
@@ -80,7 +111,9 @@ def label_map(value: Any) -> dict[str, str]:
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(f'"{name}" is no label name: small letters, digits and _ only, a letter first')
         if name in RESERVED_LABELS:
-            raise ValueError(f'"{name}" is taken; choose another label name')
+            raise ValueError(
+                f'"{name}" is taken: metrics have a label of that name; choose another, such as "my_{name}"'
+            )
         if not isinstance(content, str):
             raise ValueError(f'the value of "{name}" must be text, not {kind(content)}; put it in quotes')  # noqa: TRY004
         if not content.isprintable():

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from exporter import config
 from exporter.config import Config, ConfigError, Credentials, Secret, Target
 from exporter.config_check import SETTINGS, TARGET_KEYS, TOP_KEYS
+from exporter.config_values import RESERVED_LABELS
+from exporter.metrics import catalogue, families
 from exporter.strict_yaml import Mistake
 from exporter.telemetry import Location, OwnDevice, OwnString
 
@@ -562,7 +564,7 @@ MISTAKES = {
         "targets:\n  - host: a\n    labels: {job: x}",
         3,
         "targets[0].labels",
-        '"job" is taken; choose another label name',
+        '"job" is taken: metrics have',
     ),
     "label that is a number": (
         "targets:\n  - host: a\n    labels: {site: 1}",
@@ -802,11 +804,20 @@ def test_parse_when_there_is_one_mistake_then_it_is_named_with_place_and_remedy(
     assert remedy in mistake.message
 
 
-@pytest.mark.parametrize("name", ["job", "instance", "target", "host", "transport", "verify", "firmware"])
-def test_parse_when_a_label_is_one_of_the_familys_then_it_is_refused(name):
-    """A user's label cannot take the place of a label that the exporter or Prometheus sets."""
+def test_reserved_labels_when_metrics_are_read_then_they_are_all_of_theirs():
+    """Those of every family, of the build, and of Prometheus itself; no other name is kept from users."""
+    found = [*families.all_families(), *catalogue.bundled().families]
+    labels = {label for family in found for label in family.labels}
+    assert labels | {"job", "instance", "version", "pythonversion"} == set(RESERVED_LABELS)
+
+
+@pytest.mark.parametrize("name", RESERVED_LABELS)
+def test_parse_when_a_label_is_one_of_a_metric_then_it_is_refused(name):
+    """Discovery would let a user's label take the place of the metric's own, and no rule would match."""
     (mistake,) = mistakes(f"targets: [{{host: a, labels: {{{name}: x}}}}]")
-    assert "is taken" in mistake.message
+    assert mistake.message == (
+        f'"{name}" is taken: metrics have a label of that name; choose another, such as "my_{name}"'
+    )
 
 
 @pytest.mark.parametrize("written", ['name: "\\ud800"', 'labels: {site: "\\udfff"}'])
