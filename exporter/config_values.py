@@ -11,8 +11,8 @@ from typing import Any
 
 from exporter.strict_yaml import kind, text
 
-# Labels of Prometheus and of the exporter's metrics; a test holds them against these. Discovery puts own labels
-# on every series of a target: one of these would push the metric's own aside.
+# Labels of Prometheus and of the exporter's metrics; a test holds them against these. Discovery puts own
+# labels on every series of a target: one of these would push the metric's own aside.
 RESERVED_LABELS = (
     *(
         "job",
