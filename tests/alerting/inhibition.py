@@ -13,10 +13,11 @@ INHIBITIONS: list[dict[str, list[str]]] = CONFIGURATION["inhibit_rules"]
 
 
 class Alert(NamedTuple):
-    """The labels that every alert of the rules has."""
+    """The labels that every alert of the rules has, and the scope that some have."""
 
     alertname: str
     severity: str
+    scope: str = "all"
 
 
 def rules() -> list[dict[str, Any]]:

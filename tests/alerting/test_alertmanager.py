@@ -150,7 +150,7 @@ async def test_alert_when_another_explains_it_then_it_is_inhibited_there_and_now
     running = await manager.start(DAY)
 
     def made(of: Any, where: dict[str, str]) -> dict[str, Any]:
-        return alert(of.alertname, of.severity, **{**where, **names})
+        return alert(of.alertname, of.severity, **{**where, **names}, scope=of.scope)
 
     await running.post(made(source, place), *(made(target, where) for where in (place, *elsewhere)))
     while True:

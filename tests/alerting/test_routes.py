@@ -85,6 +85,9 @@ def test_inhibition_when_it_names_alerts_then_the_rules_have_them(rule):
             assert set(value.split("|")) <= known
         elif label == "severity":
             assert set(value.split("|")) <= set(RECEIVERS)
+        elif label == "scope":
+            (source,) = {rule["expr"] for rule in rules() if rule["alert"] == "WinetExporterDown"}
+            assert f'"scope", "{value}"' in source
     if "alertname" not in rule["equal"]:
         assert any(silences(rule, *pair) for pair in product(ALL, ALL))
 
@@ -103,6 +106,16 @@ def test_inhibitions_when_an_alert_is_critical_then_nothing_silences_it():
     """What may wake somebody always does: at night, a warning that explained it would not be told."""
     for target, source, rule in product(ALL, ALL, INHIBITIONS):
         assert not (target.severity == "critical" and silences(rule, source, target)), (source, target)
+
+
+def test_inhibitions_when_one_scrape_of_several_fails_then_nothing_is_silent():
+    """A misspelt probe says nothing about the other gateways of its job; that all scrapes fail does."""
+    (down,) = [alert for alert in ALL if alert.alertname == "WinetExporterDown"]
+    silent = {
+        scope: {t for t, rule in product(ALL, INHIBITIONS) if silences(rule, down._replace(scope=scope), t)}
+        for scope in ("some", "all")
+    }
+    assert silent == {"some": set(), "all": {alert for alert in ALL if alert.severity != "critical"}}
 
 
 def test_inhibitions_when_a_gateway_is_gone_then_what_may_be_the_reason_is_told_all_the_same():

@@ -17,7 +17,7 @@ from tests.rules.rule_files import FILES, ROOT, RULES, TEST_FILES, THRESHOLD
 
 RUNBOOKS = "https://github.com/winet-exporter/winet-exporter/blob/main/docs/runbooks.md"
 SEVERITIES = {"critical", "warning", "info"}
-NOT_OURS = {"up"}
+NOT_OURS = {"up", "ALERTS"}
 MILD = {0.0, 1.0}  # numbers that are no thresholds: something or nothing, yes or no
 BY_TARGET = (
     'max by (target) ({name}{{target!=""}}) '
