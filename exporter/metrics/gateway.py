@@ -92,6 +92,10 @@ class GatewayView:
                     shown.add((sample.family, sample.labels))
                     yield sample
 
+    def taken_at(self) -> list[float]:
+        """When each answer that gave samples was taken (monotonic)."""
+        return [self._answers[service].taken_at for service in self._samples]
+
     def rated_watts(self) -> float | None:
         """Rated power of the whole plant, unless it is nought; it does not age."""
         samples = self._samples.get(_STATISTICS, ())

@@ -23,7 +23,7 @@ LONGEST_NAME = 300
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 RenderScrape = Callable[[Format], bytes]
-Respond = Callable[[web.Request, RenderScrape], Awaitable[web.Response]]
+Respond = Callable[[web.Request, RenderScrape], Awaitable[web.StreamResponse]]
 
 
 class ProbeRefused(Exception):
@@ -56,7 +56,7 @@ class Operations:
     def add_routes(self, app: web.Application, respond: Respond) -> None:
         """Add all of them. `respond` makes the response to a scrape, in the format it asks for."""
 
-        async def probe(request: web.Request) -> web.Response:
+        async def probe(request: web.Request) -> web.StreamResponse:
             return await respond(request, await self._probe(request))
 
         app.router.add_get("/probe", probe)

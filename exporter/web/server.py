@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -14,15 +13,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
-from exporter.web.negotiation import choose_format, wants_gzip
+from exporter.web.negotiation import choose_format
 from exporter.web.operations import Operations, RenderScrape
 from exporter.web.page import Options
+from exporter.web.scrapes import respond, scraped
 from exporter.web.security import Security
 from exporter.web.status_pages import API_PATH, StatusPages
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
-WORTH_PACKING = 1 << 10
-PACKING_LEVEL = 4  # a twentieth of the size; more takes longer and saves little
 BEING_TRIED = (State.STARTING, State.CONNECTING, State.AUTHENTICATING, State.ONLINE)
 
 
@@ -99,7 +97,7 @@ class Server:
         if self._telemetry_path != "/":
             app.router.add_get("/", self._pages.page)
         if self._operations is not None:
-            self._operations.add_routes(app, self._scraped)
+            self._operations.add_routes(app, self._probed)
         return app
 
     async def _in_background(self, app: web.Application) -> AsyncIterator[None]:
@@ -130,18 +128,12 @@ class Server:
             self._security.close()
         await self._runner.cleanup()
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return await self._scraped(request, self._exposition.render)
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        return await scraped(request, self._exposition)
 
-    async def _scraped(self, request: web.Request, render: RenderScrape) -> web.Response:
-        """The response to a scrape, in the format and the packing that it asks for."""
+    async def _probed(self, request: web.Request, render: RenderScrape) -> web.StreamResponse:
         form = choose_format(request.headers.get("Accept"))
-        body = render(form)
-        headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
-        if len(body) >= WORTH_PACKING and wants_gzip(request.headers.get("Accept-Encoding")):
-            headers["Content-Encoding"] = "gzip"
-            body = await asyncio.to_thread(gzip.compress, body, PACKING_LEVEL)
-        return web.Response(body=body, headers=headers)
+        return await respond(request, form, iter((render(form),)))
 
     async def _healthy(self, request: web.Request) -> web.Response:
         if not self._alive():
