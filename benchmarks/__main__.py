@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import decode, idle, refresh
+from benchmarks import decode, idle, refresh, scrape
 from benchmarks.measure import Incorrect, Options, Report, Row, table
 
 BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "decode": decode.run,
     "refresh": refresh.run,
+    "scrape": scrape.run,
     "idle": idle.run,
 }
 

@@ -1,16 +1,41 @@
-"""Where a family's lines stand in a body, and how the ready pieces of all targets are put together."""
+"""Where a family's lines stand in a body, and how the ready pieces of all targets are put together.
+
+Most columns are the same from one scrape to the next: what is known of devices, states, counters of what
+seldom happens. Those are kept joined, so that only what every refresh changes is collected from all targets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
+from itertools import compress, count
+from operator import itemgetter, ne
+from typing import NamedTuple
 
 from exporter.metrics.family import Family
 from exporter.metrics.formats import Format, head
 
-PIECES_AT_ONCE = 4096  # to be joined; about half a megabyte
+AT_ONCE = 1 << 19  # bytes that are joined at once: they stay in the processor's cache until they are sent
+MOST_KEPT = 1 << 23  # bytes of a column that are joined at once, to be kept; about 4 ms
+SENT_AT_ONCE = 1 << 21  # bytes out of what is kept
 
 Ready = tuple[bytes, ...]  # the pieces of one target, by column
+
+
+class Body(NamedTuple):
+    """What a scrape gets. `pieces` are large, each is made when it is taken, in any thread."""
+
+    length: int
+    pieces: Iterator[bytes | memoryview]
+
+
+class _Column(NamedTuple):
+    """One family at the time of a scrape; `block` are its lines if they are kept joined."""
+
+    number: int
+    head: bytes
+    size: int
+    block: bytes | None
+    changed: bool
 
 
 class Columns:
@@ -20,6 +45,11 @@ class Columns:
         self._families: dict[str, Family] = {}
         self._numbers: dict[str, int] = {}
         self._heads: dict[bool, list[bytes]] = {True: [], False: []}
+        self._sizes: list[int] = []  # of all lines of a column
+        self._changed: set[int] = set()  # since the last scrape
+        self._changes: dict[int, int] = {}  # the newest scrape that found the column changed
+        self._scrape = 0
+        self._blocks: dict[int, tuple[int, bytes]] = {}  # a column joined, and at which scrape
 
     def __len__(self) -> int:
         return len(self._families)
@@ -29,14 +59,73 @@ class Columns:
         if number is None:
             number = self._numbers[family.name] = len(self._families)
             self._families[family.name] = family
+            self._sizes.append(0)
         return number
 
-    def joined(self, form: Format, ready: Sequence[Ready], end: bytes) -> Iterator[bytes]:
-        """The body in large pieces, each made when it is taken: of what `ready` holds at the call.
+    def replaced(self, before: Ready, after: Ready) -> None:
+        """Take note that something has other pieces now; one that was not there had none."""
+        if len(before) != len(after):
+            width = max(len(before), len(after))
+            before, after = _padded(before, width), _padded(after, width)
+        for number in compress(count(), map(ne, before, after)):
+            self._sizes[number] += len(after[number]) - len(before[number])
+            self._changed.add(number)
 
-        May be taken in another thread.
-        """
-        return _joined(self._heads_of(form), tuple(ready), end)
+    def of_one(self, form: Format, ready: Ready, end: bytes) -> bytes:
+        """The body for one target alone."""
+        titled = (title + piece for title, piece in zip(self._heads_of(form), ready, strict=False) if piece)
+        return b"".join([*titled, end])
+
+    def of_all(self, form: Format, ready: Sequence[Ready], end: bytes) -> Body:
+        """The body of what `ready` holds at the call. It is everything whose pieces were told of."""
+        self._scrape += 1
+        for number in self._changed:
+            self._changes[number] = self._scrape
+            self._blocks.pop(number, None)
+        self._changed.clear()
+        columns: list[_Column] = []
+        for number, (title, size) in enumerate(zip(self._heads_of(form), self._sizes, strict=True)):
+            if size:
+                changed_at = self._changes[number]
+                at, block = self._blocks.get(number, (0, None))
+                known = block if at >= changed_at else None
+                columns.append(_Column(number, title, size, known, changed_at == self._scrape))
+        length = sum(column.size + len(column.head) for column in columns) + len(end)
+        width = len(self)
+        full = [row if len(row) == width else _padded(row, width) for row in ready]
+        return Body(length, self._joined(columns, full, end, self._scrape))
+
+    def _joined(
+        self, columns: Sequence[_Column], ready: Sequence[Ready], end: bytes, scrape: int
+    ) -> Iterator[bytes | memoryview]:
+        pieces: list[bytes] = []
+        held = 0  # bytes in them
+        for column in columns:
+            pieces.append(column.head)
+            block = column.block
+            if block is None:
+                row = tuple(map(itemgetter(column.number), ready))
+                if not column.changed and column.size <= MOST_KEPT:
+                    block = b"".join(row)
+                    self._blocks[column.number] = scrape, block
+            if block is None:
+                at_once = max(1, len(row) * AT_ONCE // column.size)
+                for start in range(0, len(row), at_once):
+                    part = row[start : start + at_once]
+                    pieces += part
+                    held += column.size * len(part) // len(row)
+                    if held >= AT_ONCE:
+                        yield b"".join(pieces)
+                        pieces, held = [], 0
+            elif len(block) < AT_ONCE:
+                pieces.append(block)
+                held += len(block)
+            else:
+                yield b"".join(pieces)
+                view = memoryview(block)
+                yield from (view[start : start + SENT_AT_ONCE] for start in range(0, len(view), SENT_AT_ONCE))
+                pieces, held = [], 0
+        yield b"".join([*pieces, end])
 
     def _heads_of(self, form: Format) -> tuple[bytes, ...]:
         heads = self._heads[form is Format.OPENMETRICS]
@@ -45,17 +134,5 @@ class Columns:
         return tuple(heads)
 
 
-def _joined(heads: Iterable[bytes], ready: Sequence[Ready], end: bytes) -> Iterator[bytes]:
-    pieces: list[bytes] = []
-    # without a target there is no column
-    for title, column in zip(heads, zip_longest(*ready, fillvalue=b""), strict=False):
-        if not any(column):
-            continue
-        pieces.append(title)
-        for start in range(0, len(column), PIECES_AT_ONCE):
-            pieces += column[start : start + PIECES_AT_ONCE]
-            if len(pieces) >= PIECES_AT_ONCE:
-                yield b"".join(pieces)
-                pieces.clear()
-    pieces.append(end)
-    yield b"".join(pieces)
+def _padded(row: Ready, width: int) -> Ready:
+    return row + (b"",) * (width - len(row))

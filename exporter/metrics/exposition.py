@@ -14,6 +14,7 @@ from math import inf
 from exporter import sun
 from exporter.metrics import families, rows, shown
 from exporter.metrics.catalogue import Catalogue
+from exporter.metrics.columns import Body
 from exporter.metrics.formats import EOF, Format, generate, own_registry
 from exporter.metrics.lines import Part
 from exporter.metrics.mapping import TargetView
@@ -45,7 +46,10 @@ class Exposition:
         self._statuses: dict[str, TargetStatus] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._ready: dict[str, TargetLines] = {}
-        self._labels: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()  # of all targets, and how many have each
+        self._places: Counter[rows.Place] = Counter()
+        self._sky: dict[rows.Place, rows.Sky] = {}  # as the last scrape showed it
+        self._expires = -inf  # before this no line of any target grows too old
         self._reload: tuple[bool, float] | None = None
         self._registry = own_registry()
         self._begin_lines()
@@ -55,8 +59,10 @@ class Exposition:
         own_labels = tuple(sorted(self._labels))
         self._lines = Lines(own_labels)
         self._reload_lines = Part()
+        self._of_exporter: tuple[bytes, ...] = ()
         self._write_reload()
         self._ready = {name: TargetLines(self._lines, name) for name in self._statuses}
+        self._expires = -inf
 
     def update(self, status: TargetStatus, snapshot: Snapshot | None) -> None:
         """Take over how a target stands now, and its readings if they are new."""
@@ -64,7 +70,7 @@ class Exposition:
         before = self._statuses.get(name)
         self._statuses[name] = status
         if before is None or before.info is not status.info:
-            self._label(before.info if before else None, status.info)
+            self._count(before.info if before else None, status.info)
         if snapshot is not None and self._snapshots.get(name) is not snapshot:
             self._snapshots[name] = snapshot
             view = self._views.get(name)
@@ -81,8 +87,11 @@ class Exposition:
         """Drop everything about a target that is no longer looked after."""
         status = self._statuses.pop(target, None)
         if status is not None:
-            self._label(status.info, None)
-        for kept in (self._views, self._snapshots, self._ready):
+            self._count(status.info, None)
+        ready = self._ready.pop(target, None)
+        if ready is not None:
+            ready.withdraw()
+        for kept in (self._views, self._snapshots):
             kept.pop(target, None)
 
     def knows(self, target: str) -> bool:
@@ -102,7 +111,7 @@ class Exposition:
         if status is None:
             return None
         snapshot, view = self._snapshots.get(target), self._views.get(target)
-        _, degrees = rows.sky(status.info, rows.sky_step(self._wall()))
+        _, degrees = rows.sky(*rows.place_of(status.info), rows.sky_step(self._wall()))
         sun_up = None if degrees is None else degrees > sun.HORIZON_DEGREES
         return shown.show(status.info, snapshot, view, self._clock(), sun_up)
 
@@ -116,36 +125,32 @@ class Exposition:
 
     def render(self, form: Format, target: str | None = None) -> bytes:
         """The body of one scrape; with `target` of that one alone. Never waits for a gateway."""
-        for _ in self.freshen(target):
+        if target is not None:
+            self._renew(target, self._clock(), rows.sky_step(self._wall()))
+            ready = self._ready.get(target)
+            end = EOF if form is Format.OPENMETRICS else b""
+            return self._lines.columns.of_one(form, ready.pieces if ready is not None else (), end)
+        for _ in self.freshen():
             pass
-        return b"".join(self.pieces(form, target))
+        return b"".join(self.body(form).pieces)
 
-    def freshen(self, target: str | None = None) -> Iterator[None]:
+    def freshen(self) -> Iterator[None]:
         """Make those lines anew that say what is no longer true; comes back after every few targets."""
         now, step = self._clock(), rows.sky_step(self._wall())
-        made = 0
-        for name, ready in list(self._ready.items()) if target is None else self._one(target):
-            if now < ready.expires and ready.step == step:
-                continue
-            if self._ready.get(name) is not ready:
-                continue  # forgotten meanwhile
-            if now < ready.expires:
-                ready.turn_sky(self._statuses[name].info, step)
-            else:
-                self._make(name, now, step)
-            made += 1
-            if made % TARGETS_AT_ONCE == 0:
+        sky = {place: rows.sky(*place, step) for place in self._places}
+        if now < self._expires and sky == self._sky:
+            return
+        for number, name in enumerate(list(self._ready)):
+            self._renew(name, now, step)
+            if number % TARGETS_AT_ONCE == TARGETS_AT_ONCE - 1:
                 yield
+        self._sky = sky
+        self._expires = min((ready.expires for ready in self._ready.values()), default=inf)
 
-    def pieces(self, form: Format, target: str | None = None) -> Iterator[bytes]:
-        """The body as it is ready now, in large pieces that are joined as they are taken, in any thread."""
-        if target is not None:
-            end = EOF if form is Format.OPENMETRICS else b""
-            return self._lines.columns.joined(form, [ready.pieces for _, ready in self._one(target)], end)
-        end = generate(self._registry, form)
-        return self._lines.columns.joined(
-            form, [self._of_exporter, *(ready.pieces for ready in self._ready.values())], end
-        )
+    def body(self, form: Format) -> Body:
+        """The body of one scrape as it is ready now, in pieces."""
+        pieces = [self._of_exporter, *(ready.pieces for ready in self._ready.values())]
+        return self._lines.columns.of_all(form, pieces, generate(self._registry, form))
 
     def rows(self, target: str | None = None) -> Iterator[Row]:
         """Every sample of every target, or of one, as family, label values and value: from scratch.
@@ -164,24 +169,36 @@ class Exposition:
 
     def _make(self, name: str, now: float, step: float) -> None:
         status, view, snapshot = self._statuses[name], self._views.get(name), self._snapshots.get(name)
-        self._ready[name].make(status, view, snapshot, now, step)
+        ready = self._ready[name]
+        ready.make(status, view, snapshot, now, step)
+        self._expires = min(self._expires, ready.expires)
 
-    def _one(self, target: str) -> list[tuple[str, TargetLines]]:
-        ready = self._ready.get(target)
-        return [] if ready is None else [(target, ready)]
+    def _renew(self, name: str, now: float, step: float) -> None:
+        """Make those lines of a target anew that time has changed."""
+        ready = self._ready.get(name)
+        if ready is None:
+            return  # forgotten meanwhile
+        if now >= ready.expires:
+            self._make(name, now, step)
+        elif ready.step != step:
+            ready.turn_sky(self._statuses[name].info, step)
 
     def _write_reload(self) -> None:
         told = [] if self._reload is None else list(rows.reload_rows(*self._reload))
         self._reload_lines.write(self._lines.shapes, (), told)
-        self._of_exporter = self._lines.put_together([self._reload_lines])
+        before, self._of_exporter = self._of_exporter, self._lines.put_together([self._reload_lines])
+        self._lines.columns.replaced(before, self._of_exporter)
 
-    def _label(self, before: TargetInfo | None, after: TargetInfo | None) -> None:
-        """Keep the union of all targets' own labels: each of them shows all of these."""
-        self._labels.subtract(list(before.labels) if before is not None else ())
-        self._labels.update(list(after.labels) if after is not None else ())
-        self._labels = +self._labels
+    def _count(self, before: TargetInfo | None, after: TargetInfo | None) -> None:
+        """Keep account of what all targets have together: each of them shows the own labels of all."""
+        for info, times in ((before, -1), (after, 1)):
+            if info is not None:
+                self._labels.update(dict.fromkeys(info.labels, times))
+                self._places.update({rows.place_of(info): times})
+        self._labels, self._places = +self._labels, +self._places
         own_labels = tuple(sorted(self._labels))
         if own_labels != self._lines.own_labels:
             self._lines.own_labels = own_labels
             for ready in self._ready.values():
                 ready.expires = -inf
+            self._expires = -inf

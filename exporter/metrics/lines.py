@@ -8,13 +8,14 @@ family stand together in a piece, because a scrape needs them family by family.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, isnan
+from math import inf
 from operator import itemgetter
 from weakref import WeakValueDictionary
 
 from exporter.metrics.family import Family
 from exporter.metrics.rows import Row
 
+_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 LARGE = 1e6  # from here on Go writes an exponent
 BETWEEN = b"#\n"  # ends a piece in the text of a part; no line of a sample ends so
 
@@ -23,16 +24,12 @@ _family, _labels, _value = itemgetter(0), itemgetter(1), itemgetter(2)
 
 def number_text(value: float) -> str:
     """A value as Go writes it, which is how prometheus_client does."""
-    if isnan(value):
-        return "NaN"
-    if value in (inf, -inf):
-        return "+Inf" if value > 0 else "-Inf"
     text = repr(value)
     point = text.find(".")
-    if value >= LARGE and point > 0 and "e" not in text:
+    if point > 6 and value > 0:
         digits = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
         return f"{digits}e+{point - 1:02d}"
-    return text
+    return _NOT_FINITE.get(text, text)
 
 
 def escaped(text: str) -> str:

@@ -89,6 +89,7 @@ class TargetView:
         self.devices: dict[str, DeviceView] = {}
         self.errors: dict[Reason, int] = {}
         self.resets: dict[tuple[str, str], int] = {}
+        self.unmapped = 0  # different keys of the newest answers that the catalogue has no entry for
         self._catalogue = catalogue
         self._generic = generic
         self._state = state
@@ -111,6 +112,7 @@ class TargetView:
                 rated = self.gateway.rated_watts()  # the plant's is the only inverter's
             self._update_device(report, kind, rated)
         self.devices = {identity: self.devices[identity] for identity in listed}
+        self.unmapped = len(set().union(*(device.unmapped for device in self.devices.values())))
 
     def _put_aside(self, views: Mapping[str, DeviceView], now: float) -> None:
         """Keep the history of devices that a list left out: a total is judged by it when they are back."""

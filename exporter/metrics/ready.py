@@ -48,13 +48,15 @@ class TargetLines:
     as long as the wall clock is in `step`.
     """
 
-    __slots__ = ("_devices", "_lines", "_parts", "_shared", "expires", "pieces", "step")
+    __slots__ = ("_devices", "_lines", "_of_view", "_parts", "_seen", "_shared", "expires", "pieces", "step")
 
     def __init__(self, lines: Lines, target: str) -> None:
         self._lines = lines
         self._shared = (escaped(target),)
         self._parts: dict[str, Part] = {}
         self._devices: dict[str, _DeviceLines] = {}
+        self._of_view: list[Part] = []
+        self._seen: tuple[TargetInfo | None, Snapshot | None, bool] = None, None, False
         self.pieces: tuple[bytes, ...] = ()
         self.expires = -inf
         self.step = -inf
@@ -74,6 +76,13 @@ class TargetLines:
         firmware = view.gateway.firmware if view is not None else ""
         dropped = view.errors if view is not None else {}
         own_labels = self._lines.own_labels
+        times = (
+            up,
+            status.last_refresh_wall,
+            status.refresh_seconds,
+            status.device_count,
+            status.certificate_expiry_wall,
+        )
         parts = [
             self._part(
                 "info", (info, firmware, own_labels), lambda: [rows.info_row(info, firmware, own_labels)]
@@ -87,20 +96,33 @@ class TargetLines:
                 lambda: rows.error_rows(counters.errors, dropped),
             ),
             self._part("state", status.state, lambda: rows.state_rows(status.state)),
-            self._part("up", None, lambda: rows.up_rows(status, up)),
+            self._part("up", times, lambda: rows.up_rows(status, up)),
         ]
-        if view is not None:
-            aged = shown.aged_before(info, view, now)
-            parts.append(self._part("gateway", None, lambda: rows.gateway_rows(view, aged)))
-            parts.append(self._part("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
-            for identity, device in view.devices.items():
-                parts += self._of_device(info, identity, device, now, aged, up)
-            parts.append(self._part("unmapped", None, lambda: rows.unmapped_rows(view, up)))
-        self._devices = {
-            i: kept for i, kept in self._devices.items() if view is not None and i in view.devices
-        }
-        self.pieces = self._lines.put_together(parts)
-        self.expires = rows.expiry(info, view, snapshot, now) - EARLY_SECONDS
+        if self._has_news(info, snapshot, up) or now >= self.expires:
+            self._of_view = [] if view is None else self._view_parts(info, view, now, up)
+            self.expires = rows.expiry(info, view, snapshot, now) - EARLY_SECONDS
+        before, self.pieces = self.pieces, self._lines.put_together(parts + self._of_view)
+        self._lines.columns.replaced(before, self.pieces)
+
+    def _has_news(self, info: TargetInfo, snapshot: Snapshot | None, up: bool) -> bool:
+        seen, self._seen = self._seen, (info, snapshot, up)
+        return seen[0] is not info or seen[1] is not snapshot or seen[2] is not up
+
+    def withdraw(self) -> None:
+        """Take note that none of the pieces will be joined any more."""
+        self._lines.columns.replaced(self.pieces, ())
+
+    def _view_parts(self, info: TargetInfo, view: TargetView, now: float, up: bool) -> list[Part]:
+        """What is known of the gateway and its devices, as far as it is not too old."""
+        aged = shown.aged_before(info, view, now)
+        parts = [
+            self._part("gateway", None, lambda: rows.gateway_rows(view, aged)),
+            self._part("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)),
+        ]
+        for identity, device in view.devices.items():
+            parts += self._of_device(info, identity, device, now, aged, up)
+        self._devices = {identity: self._devices[identity] for identity in view.devices}
+        return [*parts, self._part("unmapped", None, lambda: rows.unmapped_rows(view, up))]
 
     def turn_sky(self, info: TargetInfo, step: float) -> None:
         """Follow the clock where nothing else has changed."""
@@ -110,12 +132,13 @@ class TargetLines:
             pieces = list(self.pieces)
             for column, piece in zip(sky.columns, sky.pieces, strict=True):
                 pieces[column] = piece
-            self.pieces = tuple(pieces)
+            before, self.pieces = self.pieces, tuple(pieces)
+            self._lines.columns.replaced(before, self.pieces)
 
     def _sky_part(self, info: TargetInfo, step: float) -> Part:
         """The lines of calendar and sun, whose families no other part has."""
         self.step = step
-        midnight, degrees = rows.sky(info, step)
+        midnight, degrees = rows.sky(*rows.place_of(info), step)
         return self._part("sky", (midnight, degrees), lambda: rows.sky_rows(midnight, degrees))
 
     def _part(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:

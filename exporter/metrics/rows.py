@@ -20,6 +20,8 @@ from exporter.telemetry import Counters, Location, Reason, Snapshot, State, Targ
 SKY_STEP_SECONDS = 10.0  # in which the sun moves by 0.04 degrees; local days begin at whole steps
 
 Row = tuple[Family, tuple[str, ...], float]
+Place = tuple[str | None, Location | None]  # timezone and location
+Sky = tuple[float, float | None]  # the last midnight, and the sun's height in degrees
 
 
 # Of the exporter, and of targets whether they answer or not ------------------------------------------
@@ -41,9 +43,14 @@ def sky_step(wall: float) -> float:
     return wall // SKY_STEP_SECONDS * SKY_STEP_SECONDS
 
 
-def sky(info: TargetInfo, step: float) -> tuple[float, float | None]:
+def place_of(info: TargetInfo) -> Place:
+    """All that the sky depends on beside the time."""
+    return info.timezone, info.location
+
+
+def sky(timezone: str | None, location: Location | None, step: float) -> Sky:
     """When the local day began, and the height of the sun, None where the location is not known."""
-    return _midnight(info.timezone, step), sun_degrees(info.location, step) if info.location else None
+    return _midnight(timezone, step), sun_degrees(location, step) if location is not None else None
 
 
 def sky_rows(midnight: float, degrees: float | None) -> Iterator[Row]:
@@ -174,8 +181,7 @@ def device_rows(
 
 def unmapped_rows(view: TargetView, up: bool) -> Iterator[Row]:
     if up:
-        keys = set().union(*(device.unmapped for device in view.devices.values()))
-        yield families.UNMAPPED, (), float(len(keys))
+        yield families.UNMAPPED, (), float(view.unmapped)
 
 
 def target_rows(
@@ -192,7 +198,11 @@ def target_rows(
     up = shown.is_up(info, snapshot, now)
     firmware = view.gateway.firmware if view is not None else ""
     dropped = view.errors if view is not None else {}
-    rows = [info_row(info, firmware, own_labels), *sky_rows(*sky(info, sky_step(wall))), *own_rows(info)]
+    rows = [
+        info_row(info, firmware, own_labels),
+        *sky_rows(*sky(*place_of(info), sky_step(wall))),
+        *own_rows(info),
+    ]
     rows += [*count_rows(counts(status.counters)), *error_rows(status.counters.errors, dropped)]
     rows += [*state_rows(status.state), *up_rows(status, up)]
     if view is not None:

@@ -21,7 +21,7 @@ def packer() -> Callable[..., Any]:
     return isal_zlib.compressobj
 
 
-def packed(pieces: Iterable[bytes]) -> bytes:
+def packed(pieces: Iterable[bytes | memoryview]) -> bytes:
     """All pieces together, packed. For a thread: the interpreter is free while a piece is being packed."""
     compressor = packer()(LEVEL, zlib.DEFLATED, GZIP)
     done = [compressor.compress(piece) for piece in pieces]

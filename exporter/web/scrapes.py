@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from aiohttp import web
 
+from exporter.metrics.columns import Body
 from exporter.metrics.exposition import Exposition, Format
 from exporter.web.negotiation import choose_format, wants_gzip
 from exporter.web.packing import packed
@@ -18,7 +17,7 @@ WORTH_A_THREAD = 1 << 17  # packing less takes less than a millisecond
 TURN_SECONDS = 0.005  # after which others have theirs
 
 
-class _Turns:
+class Turns:
     """Lets others have their turn when this one has lasted."""
 
     def __init__(self) -> None:
@@ -32,42 +31,29 @@ class _Turns:
 
 async def scraped(request: web.Request, exposition: Exposition) -> web.StreamResponse:
     """All targets, in the format and the packing that the request asks for."""
-    turns = _Turns()
+    turns = Turns()
     for _ in exposition.freshen():
         await turns.next()
     form = choose_format(request.headers.get("Accept"))
-    return await respond(request, form, exposition.pieces(form), turns)
+    return await respond(request, form, exposition.body(form), turns)
 
 
-async def respond(
-    request: web.Request, form: Format, pieces: Iterator[bytes], turns: _Turns | None = None
-) -> web.StreamResponse:
-    """The response with these pieces as its body. One piece goes as it is, more are streamed or packed."""
+async def respond(request: web.Request, form: Format, body: Body, turns: Turns) -> web.StreamResponse:
+    """The response with this body: a small one as it is, a large one streamed, or packed in a thread."""
     headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
-    first, second = next(pieces, b""), next(pieces, None)
-    is_whole = second is None
-    everything = chain((first,) if second is None else (first, second), pieces)
-    if wants_gzip(request.headers.get("Accept-Encoding")) and not (is_whole and len(first) < WORTH_PACKING):
+    is_small = body.length < WORTH_A_THREAD
+    if body.length >= WORTH_PACKING and wants_gzip(request.headers.get("Accept-Encoding")):
         headers["Content-Encoding"] = "gzip"
-        if is_whole and len(first) < WORTH_A_THREAD:
-            return web.Response(body=packed(everything), headers=headers)
-        return web.Response(body=await asyncio.to_thread(packed, everything), headers=headers)
-    if is_whole:
-        return web.Response(body=first, headers=headers)
-    if request.method == "HEAD":  # its length is all that is wanted
-        length = sum(len(piece) for piece in everything)
-        return web.StreamResponse(headers={**headers, "Content-Length": str(length)})
-    return await _streamed(request, headers, everything, turns or _Turns())
-
-
-async def _streamed(
-    request: web.Request, headers: dict[str, str], pieces: Iterable[bytes], turns: _Turns
-) -> web.StreamResponse:
-    """Send each piece when there is room for it: what a slow reader is yet to get is not in memory twice."""
-    response = web.StreamResponse(headers=headers)
+        done = packed(body.pieces) if is_small else await asyncio.to_thread(packed, body.pieces)
+        return web.Response(body=done, headers=headers)
+    if is_small:
+        return web.Response(body=b"".join(body.pieces), headers=headers)
+    response = web.StreamResponse(headers={**headers, "Content-Length": str(body.length)})
+    if request.method == "HEAD":
+        return response
     await response.prepare(request)
-    for piece in pieces:
-        await response.write(piece)
+    for piece in body.pieces:
+        await response.write(piece)  # waits for room: what a slow reader is yet to get is not in memory twice
         await turns.next()
     await response.write_eof()
     return response

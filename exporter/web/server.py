@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.metrics.columns import Body
 from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
 from exporter.web.negotiation import choose_format
 from exporter.web.operations import Operations, RenderScrape
 from exporter.web.page import Options
-from exporter.web.scrapes import respond, scraped
+from exporter.web.scrapes import Turns, respond, scraped
 from exporter.web.security import Security
 from exporter.web.status_pages import API_PATH, StatusPages
 
@@ -133,7 +134,8 @@ class Server:
 
     async def _probed(self, request: web.Request, render: RenderScrape) -> web.StreamResponse:
         form = choose_format(request.headers.get("Accept"))
-        return await respond(request, form, iter((render(form),)))
+        body = render(form)
+        return await respond(request, form, Body(len(body), iter([body])), Turns())
 
     async def _healthy(self, request: web.Request) -> web.Response:
         if not self._alive():
