@@ -21,20 +21,42 @@ SENT_AT_ONCE = 1 << 21  # bytes out of what is kept
 Ready = tuple[bytes, ...]  # the pieces of one target, by column
 
 
+class Kept:
+    """A column that is kept joined until it changes. `packed` belongs to whoever packs it, to do so once."""
+
+    __slots__ = ("lines", "packed")
+
+    def __init__(self, lines: bytes) -> None:
+        self.lines = lines
+        self.packed: object = None
+
+
 class Body(NamedTuple):
     """What a scrape gets. `pieces` are large, each is made when it is taken, in any thread."""
 
     length: int
-    pieces: Iterator[bytes | memoryview]
+    pieces: Iterator[bytes | Kept]
+
+    def parts(self) -> Iterator[bytes | memoryview]:
+        """The pieces as they can be sent."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                view = memoryview(piece.lines)
+                yield from (view[start : start + SENT_AT_ONCE] for start in range(0, len(view), SENT_AT_ONCE))
+
+    def whole(self) -> bytes:
+        return b"".join(self.parts())
 
 
 class _Column(NamedTuple):
-    """One family at the time of a scrape; `block` are its lines if they are kept joined."""
+    """One family at the time of a scrape, and its lines if they are kept joined."""
 
     number: int
     head: bytes
     size: int
-    block: bytes | None
+    kept: Kept | None
     changed: bool
 
 
@@ -49,7 +71,7 @@ class Columns:
         self._changed: set[int] = set()  # since the last scrape
         self._changes: dict[int, int] = {}  # the newest scrape that found the column changed
         self._scrape = 0
-        self._blocks: dict[int, tuple[int, bytes]] = {}  # a column joined, and at which scrape
+        self._kept: dict[int, tuple[int, Kept]] = {}  # and the scrape that it was joined for
 
     def __len__(self) -> int:
         return len(self._families)
@@ -76,55 +98,57 @@ class Columns:
         titled = (title + piece for title, piece in zip(self._heads_of(form), ready, strict=False) if piece)
         return b"".join([*titled, end])
 
-    def of_all(self, form: Format, ready: Sequence[Ready], end: bytes) -> Body:
-        """The body of what `ready` holds at the call. It is everything whose pieces were told of."""
+    def of_all(self, form: Format, ready: Sequence[Ready], end: bytes, *, apart: bool) -> Body:
+        """The body of what `ready` holds at the call. It is everything whose pieces were told of.
+
+        With `apart` every column that is kept is a piece of its own, else only long ones are.
+        """
         self._scrape += 1
         for number in self._changed:
             self._changes[number] = self._scrape
-            self._blocks.pop(number, None)
+            self._kept.pop(number, None)
         self._changed.clear()
         columns: list[_Column] = []
         for number, (title, size) in enumerate(zip(self._heads_of(form), self._sizes, strict=True)):
             if size:
                 changed_at = self._changes[number]
-                at, block = self._blocks.get(number, (0, None))
-                known = block if at >= changed_at else None
+                at, kept = self._kept.get(number, (0, None))
+                known = kept if at >= changed_at else None
                 columns.append(_Column(number, title, size, known, changed_at == self._scrape))
         length = sum(column.size + len(column.head) for column in columns) + len(end)
         width = len(self)
         full = [row if len(row) == width else _padded(row, width) for row in ready]
-        return Body(length, self._joined(columns, full, end, self._scrape))
+        return Body(length, self._joined(columns, full, end, self._scrape, 1 if apart else AT_ONCE))
 
     def _joined(
-        self, columns: Sequence[_Column], ready: Sequence[Ready], end: bytes, scrape: int
-    ) -> Iterator[bytes | memoryview]:
+        self, columns: Sequence[_Column], ready: Sequence[Ready], end: bytes, scrape: int, long: int
+    ) -> Iterator[bytes | Kept]:
         pieces: list[bytes] = []
         held = 0  # bytes in them
         for column in columns:
             pieces.append(column.head)
-            block = column.block
-            if block is None:
+            kept = column.kept
+            if kept is None:
                 row = tuple(map(itemgetter(column.number), ready))
-                if not column.changed and column.size <= MOST_KEPT:
-                    block = b"".join(row)
-                    self._blocks[column.number] = scrape, block
-            if block is None:
-                at_once = max(1, len(row) * AT_ONCE // column.size)
-                for start in range(0, len(row), at_once):
-                    part = row[start : start + at_once]
-                    pieces += part
-                    held += column.size * len(part) // len(row)
-                    if held >= AT_ONCE:
-                        yield b"".join(pieces)
-                        pieces, held = [], 0
-            elif len(block) < AT_ONCE:
-                pieces.append(block)
-                held += len(block)
-            else:
+                if column.changed or column.size > MOST_KEPT:
+                    at_once = max(1, len(row) * AT_ONCE // column.size)
+                    for start in range(0, len(row), at_once):
+                        part = row[start : start + at_once]
+                        pieces += part
+                        held += column.size * len(part) // len(row)
+                        if held >= AT_ONCE:
+                            yield b"".join(pieces)
+                            pieces, held = [], 0
+                    continue
+                kept = Kept(b"".join(row))
+                self._kept[column.number] = scrape, kept
+            if column.size >= long:
                 yield b"".join(pieces)
-                view = memoryview(block)
-                yield from (view[start : start + SENT_AT_ONCE] for start in range(0, len(view), SENT_AT_ONCE))
+                yield kept
                 pieces, held = [], 0
+            else:
+                pieces.append(kept.lines)
+                held += column.size
         yield b"".join([*pieces, end])
 
     def _heads_of(self, form: Format) -> tuple[bytes, ...]:

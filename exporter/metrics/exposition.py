@@ -132,7 +132,7 @@ class Exposition:
             return self._lines.columns.of_one(form, ready.pieces if ready is not None else (), end)
         for _ in self.freshen():
             pass
-        return b"".join(self.body(form).pieces)
+        return self.body(form).whole()
 
     def freshen(self) -> Iterator[None]:
         """Make those lines anew that say what is no longer true; comes back after every few targets."""
@@ -147,10 +147,10 @@ class Exposition:
         self._sky = sky
         self._expires = min((ready.expires for ready in self._ready.values()), default=inf)
 
-    def body(self, form: Format) -> Body:
-        """The body of one scrape as it is ready now, in pieces."""
+    def body(self, form: Format, *, apart: bool = False) -> Body:
+        """The body of one scrape as it is ready now, in pieces; with `apart` more of them, for packing."""
         pieces = [self._of_exporter, *(ready.pieces for ready in self._ready.values())]
-        return self._lines.columns.of_all(form, pieces, generate(self._registry, form))
+        return self._lines.columns.of_all(form, pieces, generate(self._registry, form), apart=apart)
 
     def rows(self, target: str | None = None) -> Iterator[Row]:
         """Every sample of every target, or of one, as family, label values and value: from scratch.

@@ -35,25 +35,29 @@ async def scraped(request: web.Request, exposition: Exposition) -> web.StreamRes
     for _ in exposition.freshen():
         await turns.next()
     form = choose_format(request.headers.get("Accept"))
-    return await respond(request, form, exposition.body(form), turns)
+    return await respond(request, form, exposition.body(form, apart=_is_packed(request)), turns)
 
 
 async def respond(request: web.Request, form: Format, body: Body, turns: Turns) -> web.StreamResponse:
     """The response with this body: a small one as it is, a large one streamed, or packed in a thread."""
     headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
     is_small = body.length < WORTH_A_THREAD
-    if body.length >= WORTH_PACKING and wants_gzip(request.headers.get("Accept-Encoding")):
+    if body.length >= WORTH_PACKING and _is_packed(request):
         headers["Content-Encoding"] = "gzip"
         done = packed(body.pieces) if is_small else await asyncio.to_thread(packed, body.pieces)
         return web.Response(body=done, headers=headers)
     if is_small:
-        return web.Response(body=b"".join(body.pieces), headers=headers)
+        return web.Response(body=body.whole(), headers=headers)
     response = web.StreamResponse(headers={**headers, "Content-Length": str(body.length)})
     if request.method == "HEAD":
         return response
     await response.prepare(request)
-    for piece in body.pieces:
-        await response.write(piece)  # waits for room: what a slow reader is yet to get is not in memory twice
+    for part in body.parts():
+        await response.write(part)  # waits for room: what a slow reader is yet to get is not in memory twice
         await turns.next()
     await response.write_eof()
     return response
+
+
+def _is_packed(request: web.Request) -> bool:
+    return wants_gzip(request.headers.get("Accept-Encoding"))

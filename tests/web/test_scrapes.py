@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import subprocess
 import sys
 import zlib
@@ -9,9 +10,12 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.metrics import catalogue
+from exporter.metrics.columns import Kept
 from exporter.metrics.exposition import Exposition, Format
 from exporter.telemetry import Counters, State, TargetInfo, TargetStatus
 from exporter.web import packing
@@ -95,20 +99,21 @@ async def test_scrape_when_only_its_head_is_wanted_then_the_length_is_that_of_th
 
 
 @pytest.mark.wire
-@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("changing", [1, 2, TARGETS])
 async def test_scrape_when_it_is_packed_then_it_unpacks_to_the_same(
-    served: Served, http: aiohttp.ClientSession, fast: bool, monkeypatch: pytest.MonkeyPatch
+    served: Served, http: aiohttp.ClientSession, library: str, changing: int
 ) -> None:
-    """By the library of the extra and by Python's own."""
-    if not fast:
-        monkeypatch.setattr(packing, "packer", lambda: zlib.compressobj)
-    async with http.get(served.url, headers={"Accept-Encoding": "gzip"}) as answer:
-        assert answer.headers["Content-Encoding"] == "gzip"
-        packed = await answer.read()
-        assert int(answer.headers[LENGTH]) == len(packed)
-    body = gzip.decompress(packed)
-    assert ours(body) == served.ours()
-    assert len(packed) < len(body) / 5
+    """By the library of the extra and by Python's own, whatever of it was packed before."""
+    for state in (State.ONLINE, State.LOCKED, State.ONLINE):
+        async with http.get(served.url, headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            packed = await answer.read()
+            assert int(answer.headers[LENGTH]) == len(packed)
+        body = gzip.decompress(packed)
+        assert ours(body) == served.ours()
+        assert len(packed) < len(body) / 5
+        for number in range(0, TARGETS, changing):
+            served.exposition.update(status_of(number, state), None)
 
 
 @pytest.mark.wire
@@ -150,33 +155,63 @@ async def test_scrape_when_the_reader_goes_away_then_the_next_one_is_served(
 
 # Packing ---------------------------------------------------------------------------------------------
 
-PIECES = [b"winet2_up 1.0\n" * 1000, memoryview(b"x" * 70_000), b"", b"# EOF\n"]
+
+@pytest.fixture(params=["isal", "zlib"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "zlib":
+        monkeypatch.setattr(packing, "library", lambda: zlib)
+    return str(request.param)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_packed_when_pieces_are_unpacked_then_they_are_one(
-    fast: bool, monkeypatch: pytest.MonkeyPatch
+_texts = st.binary(max_size=300) | st.sampled_from([b"winet2_up 1.0\n" * 5000, b"x" * 70_000])
+
+
+@settings(
+    max_examples=60, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(st.lists(_texts | st.builds(Kept, _texts), max_size=8))
+def test_packed_when_any_pieces_are_unpacked_then_they_are_one(
+    library: str, pieces: list[bytes | Kept]
 ) -> None:
-    """Any gzip reads it."""
-    if not fast:
-        monkeypatch.setattr(packing, "packer", lambda: zlib.compressobj)
-    packed = packing.packed(iter(PIECES))
-    assert gzip.decompress(packed) == b"".join(PIECES)
-    assert packing.packed(iter(())) == packing.packed(iter([b""]))
+    """Any gzip reads it, checksum and length included; the second time too, when some were packed before."""
+    plain = b"".join(piece if isinstance(piece, bytes) else piece.lines for piece in pieces)
+    for _ in range(2):
+        assert gzip.decompress(packing.packed(iter(pieces))) == plain
 
 
-def test_packer_when_the_extra_is_installed_then_it_packs() -> None:
-    """Otherwise the tests above would compare zlib with itself."""
-    assert packing.packer().__module__ != zlib.compressobj.__module__
+def test_packed_when_something_is_kept_then_it_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has not changed costs no more than its bytes in the packed body."""
+    kept = Kept(os.urandom(1000))
+    first = packing.packed(iter([b"a", kept, b"b"]))
+    made = kept.packed
+    assert packing.packed(iter([b"a", kept, b"b"])) == first
+    assert kept.packed is made
 
 
 @pytest.mark.real
-def test_packer_when_the_extra_is_missing_then_python_packs() -> None:
+def test_packed_when_gzip_itself_reads_it_then_nothing_is_wrong(library: str) -> None:
+    """The program, which is stricter than most libraries."""
+    pieces = [b"head\n", Kept(b"kept\n" * 1000), Kept(b"more\n"), b"tail\n"]
+    done = subprocess.run(
+        ["gzip", "-dc"], input=packing.packed(iter(pieces)), capture_output=True, check=True
+    )
+    assert done.stdout == b"head\n" + b"kept\n" * 1000 + b"more\ntail\n"
+    assert done.stderr == b""
+
+
+def test_library_when_the_extra_is_installed_then_it_is_taken() -> None:
+    """Otherwise the tests above would compare zlib with itself."""
+    assert packing.library().__name__ == "isal.isal_zlib"
+
+
+@pytest.mark.real
+def test_library_when_the_extra_is_missing_then_python_packs() -> None:
     """Nothing but speed is lost."""
     code = (
-        "import sys, gzip; sys.modules['isal'] = None\n"
+        "import sys, gzip, zlib; sys.modules['isal'] = None\n"
         "from exporter.web import packing\n"
-        "import zlib; assert packing.packer() is zlib.compressobj\n"
+        "assert packing.library() is zlib\n"
         "assert gzip.decompress(packing.packed(iter([b'a', b'b']))) == b'ab'\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
