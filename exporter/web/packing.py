@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from exporter.metrics.columns import Kept
 
-LEVEL = 1  # a tenth of the size; more takes longer and saves little
+LEVEL = 1  # 7 % of the size; more takes longer and saves little
 BARE = -zlib.MAX_WBITS  # without head and checksum
 HEAD = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 4, 255])  # no name, no time, quickest, made anywhere
 POLYNOMIAL = 0xEDB88320  # that of CRC-32; the first bit is the highest power
