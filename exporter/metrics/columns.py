@@ -16,6 +16,7 @@ from exporter.metrics.formats import Format, head
 
 AT_ONCE = 1 << 19  # bytes that are joined at once: they stay in the processor's cache until they are sent
 MOST_KEPT = 1 << 23  # bytes of a column that are joined at once, to be kept; about 4 ms
+APART = 1 << 14  # bytes of a kept column from which on it is worth being packed for itself
 SENT_AT_ONCE = 1 << 21  # bytes out of what is kept
 
 Ready = tuple[bytes, ...]  # the pieces of one target, by column
@@ -101,7 +102,7 @@ class Columns:
     def of_all(self, form: Format, ready: Sequence[Ready], end: bytes, *, apart: bool) -> Body:
         """The body of what `ready` holds at the call. It is everything whose pieces were told of.
 
-        With `apart` every column that is kept is a piece of its own, else only long ones are.
+        With `apart` a column that is kept is a piece of its own, else only a very long one is.
         """
         self._scrape += 1
         for number in self._changed:
@@ -118,7 +119,7 @@ class Columns:
         length = sum(column.size + len(column.head) for column in columns) + len(end)
         width = len(self)
         full = [row if len(row) == width else _padded(row, width) for row in ready]
-        return Body(length, self._joined(columns, full, end, self._scrape, 1 if apart else AT_ONCE))
+        return Body(length, self._joined(columns, full, end, self._scrape, APART if apart else AT_ONCE))
 
     def _joined(
         self, columns: Sequence[_Column], ready: Sequence[Ready], end: bytes, scrape: int, long: int

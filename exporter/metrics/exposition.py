@@ -25,6 +25,7 @@ from exporter.telemetry import Snapshot, TargetInfo, TargetStatus
 __all__ = ["Exposition", "Format"]
 
 TARGETS_AT_ONCE = 50  # whose lines are made anew without a pause; about 2 ms
+PLACES_AT_ONCE = 100  # where the sun is sought without a pause; about 2 ms
 
 
 class Exposition:
@@ -137,7 +138,11 @@ class Exposition:
     def freshen(self) -> Iterator[None]:
         """Make those lines anew that say what is no longer true; comes back after every few targets."""
         now, step = self._clock(), rows.sky_step(self._wall())
-        sky = {place: rows.sky(*place, step) for place in self._places}
+        sky: dict[rows.Place, rows.Sky] = {}
+        for place in list(self._places):
+            sky[place] = rows.sky(*place, step)
+            if len(sky) % PLACES_AT_ONCE == 0:
+                yield
         if now < self._expires and sky == self._sky:
             return
         for number, name in enumerate(list(self._ready)):

@@ -98,14 +98,15 @@ class TargetLines:
             self._part("state", status.state, lambda: rows.state_rows(status.state)),
             self._part("up", times, lambda: rows.up_rows(status, up)),
         ]
-        if self._has_news(info, snapshot, up) or now >= self.expires:
+        if now >= self.expires or self._has_news(info, snapshot, up):
             self._of_view = [] if view is None else self._view_parts(info, view, now, up)
             self.expires = rows.expiry(info, view, snapshot, now) - EARLY_SECONDS
+            self._seen = info, snapshot, up
         before, self.pieces = self.pieces, self._lines.put_together(parts + self._of_view)
         self._lines.columns.replaced(before, self.pieces)
 
     def _has_news(self, info: TargetInfo, snapshot: Snapshot | None, up: bool) -> bool:
-        seen, self._seen = self._seen, (info, snapshot, up)
+        seen = self._seen
         return seen[0] is not info or seen[1] is not snapshot or seen[2] is not up
 
     def withdraw(self) -> None:

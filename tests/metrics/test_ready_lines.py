@@ -281,6 +281,20 @@ def test_lines_when_midnight_comes_and_the_sun_sets_then_they_follow_without_an_
     assert len(found) > 4
 
 
+def test_freshen_when_many_places_or_targets_need_it_then_it_pauses_between_them():
+    """No scrape holds up the event loop for all of them at once."""
+    world = World()
+    for number in range(250):
+        info = {"location": Location(number / 10, 0.0)}
+        world.update(status_of(f"roof{number}", info), snapshot_of(world, report_of(world)))
+    world.now += 60.0
+    world.wall += 3600.0
+    assert sum(1 for _ in world.exposition.freshen()) == 250 // 100 + 250 // 50
+    assert b'winet2_up{target="roof249"} 0.0\n' in b"".join(world.exposition.body(Format.TEXT).parts())
+    assert list(world.exposition.freshen()) == [None] * 2  # the sun was sought, nothing made
+    world.check(alone=False)
+
+
 def test_lines_when_only_the_state_changes_then_those_of_devices_are_not_made_again(monkeypatch):
     """A change of state costs its own lines and those that go with it."""
     world = World()
