@@ -29,6 +29,10 @@ class WinetError(Exception):
     reason: ClassVar[Reason]
     advice: ClassVar[str] = ""
 
+    def let_go(self) -> None:
+        """Forget how it came about: that holds the line and its last message for as long as this is kept."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+
 
 class TransportError(WinetError):
     """The line to the gateway failed. `service` is the question that was under way, if one was."""

@@ -185,6 +185,7 @@ class Session:
 
     def _settle(self, error: errors.WinetError) -> Pause:
         """Tell of a failure, and how long to wait because of it."""
+        error.let_go()
         now = self._clock()
         pause = self._recovery.pause_after(
             error,
