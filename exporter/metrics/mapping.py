@@ -122,6 +122,9 @@ class TargetView:
             self._unlisted[identity] = now, view
         recent = [(i, kept) for i, kept in self._unlisted.items() if now - kept[0] <= UNLISTED_SECONDS]
         self._unlisted = dict(recent[-MOST_UNLISTED:])
+        if views:
+            known = {*self.devices, *self._unlisted}
+            self.resets = {key: times for key, times in self.resets.items() if key[0] in known}
 
     def _has_room(self) -> bool:
         """Whether another key without an entry may make a series."""

@@ -65,6 +65,7 @@ class Agenda:
         listed = {device.identity for device in self._devices}
         if listed:
             self._charges = {key: charge for key, charge in self._charges.items() if key[0] in listed}
+            self._unsupported = {key: until for key, until in self._unsupported.items() if key[0] in listed}
             self._left_alone &= listed
 
     def connected(self) -> None:

@@ -1,10 +1,19 @@
 """What is kept of gateways that invent, fail or are asked for once: no more than there is of them now."""
 
+import asyncio
 import gc
+import logging
+import re
+from collections.abc import Mapping
+from itertools import count
+from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
+from exporter.metrics.mapping import MOST_UNLISTED
 from exporter.winet.connection import Connection
+from tests.endurance.peers import Caller, item, peer, reading, reply
 from tests.harness import OLD, Harness
 
 
@@ -26,3 +35,82 @@ async def test_session_when_its_line_was_lost_then_nothing_of_the_line_is_kept(
     await harness.until(lambda: harness.pool.status("roof").state in ("backing_off", "yielded"))
     assert harness.pool.status("roof").error
     assert living(Connection) == []
+
+
+def strings_within(*roots: object) -> set[str]:
+    """Every text that can be reached from these objects by what they hold."""
+    seen: set[int] = set()
+    found: set[str] = set()
+    ahead: list[object] = list(roots)
+    while ahead:
+        thing = ahead.pop()
+        if isinstance(thing, str):
+            found.add(thing)
+        elif id(thing) not in seen and not isinstance(thing, type | ModuleType | FunctionType | asyncio.Task):
+            seen.add(id(thing))
+            ahead += gc.get_referents(thing)
+    return found
+
+
+class Inventor:
+    """A gateway whose every list has new devices, with new keys, states, inputs and totals that step back."""
+
+    DEVICES = 8
+    FIRST_ID = 900_000
+
+    def __init__(self) -> None:
+        self._numbers = count(self.FIRST_ID)
+        self._asked = 0
+        self._since_list = 0
+        self.devices = 0
+
+    async def handle(self, caller: Caller) -> None:
+        await caller.upgrade()
+        await caller.converse(self.answer)
+
+    def answer(self, question: Mapping[str, Any]) -> str:
+        self._asked += 1
+        self._since_list += 1
+        match question["service"]:
+            case "connect":
+                return reply("connect", token="T")
+            case "devicelist":
+                self._since_list = 0
+                ids = [next(self._numbers) for _ in range(self.DEVICES)]
+                self.devices += len(ids)
+                return reply("devicelist", list=[item(n, f"N{n}") for n in ids])
+            case "real":
+                high = self._since_list <= (3 + 2) * self.DEVICES  # two cycles; the first asks for a battery
+                entries = [
+                    reading("I18N_COMMON_PV_TOTAL_ENERGY_GENERATION", "5000" if high else "100", "kWh"),
+                    reading(f"I18N_NEW_{self._asked}", "1", "V"),
+                    reading("I18N_COMMON_RUNNING_STATE", f"I18N_COMMON_NEW_{self._asked}"),
+                ]
+                return reply("real", list=entries)
+            case "direct":
+                volts = {"voltage": "1", "voltage_unit": "V", "current": "1", "current_unit": "A"}
+                return reply("direct", list=[{"name": f"MPPT{self._asked}"} | volts])
+            case service:
+                return reply(service, code=211)
+
+
+async def test_session_when_devices_are_new_at_every_list_then_it_knows_those_of_now(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nowhere is there a word of a device that was listed hours ago, but for the hundred latest."""
+    caplog.set_level(logging.CRITICAL)
+    inventor = Inventor()
+    async with peer(inventor.handle) as server:
+        target = {"host": server.address, "name": "roof", "transport": "ws", "refresh_interval": "120s"}
+        await harness.start(target | {"gateway_services": False})
+        await harness.pass_time(24 * 720)
+        resets = harness.values("winet2_counter_resets_total")
+        texts = strings_within(harness.pool._sessions["roof"], harness.exposition)
+        await harness.stop()
+    kept = MOST_UNLISTED + Inventor.DEVICES
+    assert inventor.devices > kept + 40
+    numbers = {int(n) for text in texts for n in re.findall(r"(9\d{5})", text)}
+    newest = Inventor.FIRST_ID + inventor.devices - 1
+    assert max(numbers) == newest
+    assert min(numbers) > newest - kept
+    assert 0 < len(resets) <= kept
