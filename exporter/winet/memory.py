@@ -16,6 +16,7 @@ import math
 import os
 import secrets
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,8 @@ class Memory:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = folder / FILE if folder is not None else None
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, Record] = {}  # those that say something
+        self._in_use: weakref.WeakValueDictionary[str, Record] = weakref.WeakValueDictionary()
         self._saving = asyncio.Lock()
         self._dirty = False
 
@@ -78,11 +80,19 @@ class Memory:
         return memory
 
     def record(self, place: str) -> Record:
-        """What is known of the gateway at this address; changes to it are told by `save`."""
-        return self._records.setdefault(place, Record())
+        """What is known of the gateway at this address; changes to it are told by `save`.
+
+        As long as that is nothing, it is forgotten with its last user: probes name any address.
+        """
+        record = self._records.get(place) or self._in_use.get(place)
+        if record is None:
+            record = self._in_use[place] = Record()
+        return record
 
     async def save(self) -> None:
         """Write down what has changed. A disk that is full costs a warning, nothing else."""
+        for place in [place for place, record in self._in_use.items() if record != Record()]:
+            self._records[place] = self._in_use.pop(place)
         if self._file is None:
             return
         self._dirty = True

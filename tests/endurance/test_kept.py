@@ -4,6 +4,8 @@ import asyncio
 import gc
 import logging
 import re
+import socket
+import threading
 from collections.abc import Mapping
 from itertools import count
 from types import FunctionType, ModuleType
@@ -13,6 +15,8 @@ import pytest
 
 from exporter.metrics.mapping import MOST_UNLISTED
 from exporter.winet.connection import Connection
+from exporter.winet.memory import Memory
+from exporter.winet.names import THREAD_NAME, SystemResolver
 from tests.endurance.peers import Caller, item, peer, reading, reply
 from tests.harness import OLD, Harness
 
@@ -49,6 +53,8 @@ def strings_within(*roots: object) -> set[str]:
         elif id(thing) not in seen and not isinstance(thing, type | ModuleType | FunctionType | asyncio.Task):
             seen.add(id(thing))
             ahead += gc.get_referents(thing)
+            if isinstance(thing, dict):
+                ahead += thing  # keys that are text are not among them
     return found
 
 
@@ -109,8 +115,58 @@ async def test_session_when_devices_are_new_at_every_list_then_it_knows_those_of
         await harness.stop()
     kept = MOST_UNLISTED + Inventor.DEVICES
     assert inventor.devices > kept + 40
-    numbers = {int(n) for text in texts for n in re.findall(r"(9\d{5})", text)}
+    numbers = {int(n) for text in texts for n in re.findall(r"(?<!\d)(900\d{3})(?!\d)", text)}
     newest = Inventor.FIRST_ID + inventor.devices - 1
     assert max(numbers) == newest
     assert min(numbers) > newest - kept
     assert 0 < len(resets) <= kept
+
+
+async def test_memory_when_gateways_say_nothing_worth_keeping_then_they_are_forgotten() -> None:
+    """A probe's URL names any address of a network: sixteen million of them leave nothing behind."""
+    memory = Memory()
+    kept = memory.record("10.0.0.1:")
+    kept.tls_seen = True
+    await memory.save()
+    del kept
+    for number in range(1000):
+        memory.record(f"10.1.{number // 256}.{number % 256}:")
+    gc.collect()
+    assert len(strings_within(memory)) < 50
+    assert memory.record("10.0.0.1:").tls_seen
+
+
+def test_memory_when_two_ask_for_one_gateway_then_they_share_what_is_known() -> None:
+    """What one session learns, another with the same gateway knows, as long as one of them lives."""
+    memory = Memory()
+    first, second = memory.record("192.0.2.10:"), memory.record("192.0.2.10:")
+    first.tls_seen = True
+    assert second.tls_seen
+
+
+async def test_resolver_when_the_system_hangs_then_one_thread_waits_for_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An attempt is given up after 20 s, a look-up perhaps never: the next attempt waits for the same one."""
+    released = threading.Event()
+    asked: list[str] = []
+
+    def hang(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        released.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.10", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    resolver = SystemResolver()
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await resolver.resolve("roof.example", 443, socket.AF_INET)
+    assert [thread.name for thread in threading.enumerate()].count(THREAD_NAME) == 1
+    waiting = asyncio.create_task(resolver.resolve("roof.example", 8082, socket.AF_INET))
+    await asyncio.sleep(0)
+    released.set()
+    (found,) = await waiting
+    assert (found["host"], found["port"], asked) == ("192.0.2.10", 8082, ["roof.example"])
+    await resolver.resolve("roof.example", 443, socket.AF_INET)
+    assert asked == ["roof.example"] * 2

@@ -30,7 +30,8 @@ def entries(folder: Path) -> list[str]:
 async def saved(folder: Path, record: Record = REFUSED) -> Path:
     """A file with one record in it."""
     known = await asyncio.to_thread(Memory.load, folder)
-    vars(known.record(PLACE)).update(vars(record))
+    held = known.record(PLACE)
+    vars(held).update(vars(record))
     await known.save()
     return folder / FILE
 
@@ -59,7 +60,8 @@ async def test_memory_when_writing_breaks_off_then_the_old_file_stays(
     file = await saved(tmp_path)
     before = file.read_bytes()
     known = await asyncio.to_thread(Memory.load, tmp_path)
-    known.record("other").tls_seen = True
+    other = known.record("other")
+    other.tls_seen = True
 
     def full(document: Any, handle: Any, **options: Any) -> None:
         handle.write('{"version": 1, "gate')
@@ -143,7 +145,8 @@ async def test_memory_when_many_save_at_once_then_nothing_is_lost_and_few_writes
     monkeypatch.setattr(known, "_write", lambda: (writes.append(1), write()))
 
     async def note(number: int) -> None:
-        known.record(f"gateway {number}").tls_seen = True
+        record = known.record(f"gateway {number}")
+        record.tls_seen = True
         await known.save()
 
     await asyncio.gather(*(note(n) for n in range(1000)))
@@ -155,7 +158,8 @@ async def test_memory_without_a_folder_keeps_nothing(tmp_path: Path, monkeypatch
     """Without --storage.path no file is written."""
     monkeypatch.chdir(tmp_path)
     known = Memory()
-    known.record(PLACE).tls_seen = True
+    record = known.record(PLACE)
+    record.tls_seen = True
     await known.save()
     assert entries(tmp_path) == []
 
