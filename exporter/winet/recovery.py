@@ -53,6 +53,10 @@ class Recovery:
         """Logins refused in a row; the next pause after one reckons with them."""
         return self._refusals
 
+    def longest_pause_left(self) -> float:
+        """What the latest pause after a refusal can have been; a wall clock that was set may say more."""
+        return min(ACCESS_PAUSE * 2.0 ** min(max(self._refusals - 1, 0), 16), LONGEST_ACCESS_PAUSE)
+
     def refused_before(self, refusals: int) -> None:
         """So many logins were refused before this process began."""
         self._refusals = refusals

@@ -11,7 +11,7 @@ from exporter.winet import errors
 from exporter.winet.dial import Dialer
 from exporter.winet.login import Login
 from exporter.winet.memory import Memory, new_salt
-from exporter.winet.recovery import LONGEST_ACCESS_PAUSE, Pause, Recovery
+from exporter.winet.recovery import Pause, Recovery
 
 
 class Remembered:
@@ -42,7 +42,7 @@ class Remembered:
         if not await asyncio.to_thread(self._login.refused_before, record.salt, record.digest):
             return None
         self._recovery.refused_before(record.refusals)
-        left = min(record.until - self._wall(), LONGEST_ACCESS_PAUSE)
+        left = min(record.until - self._wall(), self._recovery.longest_pause_left())
         return Pause(State(record.state), left) if left > 0 else None
 
     async def note_failure(self, error: errors.WinetError, pause: Pause) -> None:
