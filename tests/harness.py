@@ -39,6 +39,7 @@ class Harness:
         self.began = self.loop.time()
         EAR.lines.clear()
         self.starts_at = MORNING
+        self.slept = 0.0
         self.frozen_at = 0.0
         self.gateways: list[SimulatedGateway] = []
         self.pool: Pool
@@ -55,6 +56,10 @@ class Harness:
         """The plant's time: goes with the loop's clock."""
         return self.starts_at + timedelta(seconds=self.loop.time() - self.began)
 
+    def clock(self) -> float:
+        """The exporter's clock: like the loop's, and goes on while the machine sleeps."""
+        return self.loop.time() + self.slept
+
     async def gateway(self, profile: str | Profile = OLD, **options: Any) -> SimulatedGateway:
         gateway = SimulatedGateway(profile, now=self.now, **options)
         self.gateways.append(gateway)
@@ -67,12 +72,12 @@ class Harness:
 
     async def run(self, settings: config.Config, seed: int = 1) -> None:
         self.exposition = Exposition(
-            CATALOGUE, clock=self.loop.time, wall=lambda: self.frozen_at or self.now().timestamp()
+            CATALOGUE, clock=self.clock, wall=lambda: self.frozen_at or self.now().timestamp()
         )
         self.pool = Pool(
             settings.targets,
             on_change=self._changed,
-            clock=self.loop.time,
+            clock=self.clock,
             wall=lambda: self.now().timestamp(),
             rng=random.Random(seed),
         )

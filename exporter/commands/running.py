@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from exporter import config
+from exporter.clock import steady
 from exporter.config import Config, Target
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
@@ -48,7 +48,7 @@ class Exporter:
         load: Callable[[], Config] | None = None,
         shard: Shard = WHOLE,
         memory: Memory | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
         on_change: Callable[[str], None] = lambda target: None,
     ) -> None:
         self.settings = settings

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from exporter import DEFAULT_PORT, __version__, config, logs
+from exporter.clock import steady
 from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
 from exporter.web.operations import Operations
@@ -160,6 +161,7 @@ async def serve(
         exporter.pool.statuses,
         exporter.tasks_alive,
         telemetry_path=telemetry_path,
+        clock=steady,
         security=security,
         operations=operations_of(exporter, options),
         background=(exporter.watch, reload_on_signal),

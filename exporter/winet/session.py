@@ -34,6 +34,7 @@ from exporter.winet.refusals import Remembered
 from exporter.winet.survey import INTERVAL_SECONDS, Survey
 
 PASSWORD_LOOK_SECONDS = 15.0
+LONGEST_REST = 300.0  # the loop's timers stand still while the machine sleeps, its clock does not
 
 Clock = Callable[[], float]
 
@@ -201,7 +202,7 @@ class Session:
         """Rest until then, or until somebody changes their mind."""
         self._retry_at = until
         self._enter(State.PAUSED)
-        await self._nap.rest(until - self._clock())
+        await self._nap.rest(min(until - self._clock(), LONGEST_REST))
         if self._paused_until is not None and self._clock() >= self._paused_until:
             self._paused_until = None
         self._retry_at = None
@@ -270,6 +271,8 @@ class Session:
         self._survey.connected()
         due = self._clock()
         while not self._nap.over():
+            if self._clock() - due >= self.target.refresh_interval:
+                due = self._clock()  # the process stood still: what was missed is not made up for
             async with self._turn:
                 await self._refresh(connection, token)
             now = self._clock()
@@ -302,8 +305,9 @@ class Session:
         may_change = False
         if pause.state in (State.REFUSED, State.LOCKED) and account is not None:
             may_change = account.password_file is not None
+        longest = PASSWORD_LOOK_SECONDS if may_change else LONGEST_REST
         while not self._nap.over() and (left := until - self._clock()) > 0:
-            await self._nap.rest(min(left, PASSWORD_LOOK_SECONDS) if may_change else left)
+            await self._nap.rest(min(left, longest))
             if may_change and await asyncio.to_thread(self._login.password_changed):
                 self._recovery.credentials_changed()
                 self._log.info("password changed; trying it")
