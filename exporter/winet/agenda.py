@@ -27,6 +27,7 @@ SERVICES: dict[int, tuple[Service, ...]] = {
 RARELY_CYCLES = 10
 LONGEST_DEFERMENT = 1800.0
 UNSUPPORTED_SECONDS = 86400.0  # a battery may have been added since
+DOUBTED_SECONDS = 600.0  # a refusal of what was answered before may pass
 
 
 class Question(NamedTuple):
@@ -111,10 +112,13 @@ class Agenda:
             cycles = RARELY_CYCLES * 2 ** min(charge.in_a_row - 2, 16)
             charge.not_before = now + min(cycles * self._interval, LONGEST_DEFERMENT)
 
-    def refused(self, question: Question, error: errors.AnswerError, now: float) -> None:
+    def refused(
+        self, question: Question, error: errors.AnswerError, now: float, *, answered_before: bool = False
+    ) -> None:
         """The device has no such service: not in this session or for a day, whichever ends first.
 
-        A type that nobody knows is left alone.
+        A service that brought readings until now is asked once more ten minutes later. A type that nobody
+        knows is left alone.
         """
         self._questions = None
         if question.device.dev_type not in SERVICES and isinstance(
@@ -122,4 +126,5 @@ class Agenda:
         ):
             self._left_alone.add(question.device.identity)
         if isinstance(error, errors.Unsupported):
-            self._unsupported[question.key] = now + UNSUPPORTED_SECONDS
+            seconds = DOUBTED_SECONDS if answered_before else UNSUPPORTED_SECONDS
+            self._unsupported[question.key] = now + seconds

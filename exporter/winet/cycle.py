@@ -169,9 +169,10 @@ class Cycle:
         if not isinstance(error, errors.AnswerError):
             raise error
         self._refusals.append(error)
-        self._agenda.refused(question, error, self._clock())
+        before = None
         if isinstance(error, errors.Unsupported):  # what it said before is no longer so
-            self._answers.get(question.device.identity, {}).pop(question.service, None)
+            before = self._answers.get(question.device.identity, {}).pop(question.service, None)
+        self._agenda.refused(question, error, self._clock(), answered_before=before is not None)
         self._note(error.reason, question.service, str(error), question.device)
 
     def _keep(self, question: Question, reply: Reply) -> errors.NoData | None:

@@ -14,6 +14,7 @@ from exporter.winet.connection import Connection
 
 KEEP_ALIVE_SECONDS = 25.0  # idle longer than this, the gateway's own page would have said something
 PING_SECONDS = 20.0
+MOST_LOST = 2
 
 
 class Nap:
@@ -69,6 +70,7 @@ class Idle:
         self._clock = clock
         self._pings = True
         self._keep_alive = True
+        self._lost_in_a_row = 0  # lines that ended at the question that should have kept them
 
     async def until(self, connection: Connection, when: float) -> None:
         """Listen until then; keep the line and the gateway's session alive meanwhile."""
@@ -87,9 +89,14 @@ class Idle:
             await self._nap.until(wake_at, connection.listen())
 
     async def _keep_session(self, connection: Connection) -> None:
-        """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again."""
+        """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again.
+
+        One that ends the line instead may have had another reason, but not twice in a row.
+        """
         try:
             await connection.ask("ping", messages.ping_request(str(uuid.uuid4())))
-        except errors.NoAnswer:
-            self._keep_alive = False
+        except errors.TransportError as error:
+            self._lost_in_a_row += 1
+            self._keep_alive = not isinstance(error, errors.NoAnswer) and self._lost_in_a_row < MOST_LOST
             raise
+        self._lost_in_a_row = 0
