@@ -76,6 +76,7 @@ def make_http_client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=SystemResolver()),
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # 64 kB can become 64 MB at one blow
         timeout=aiohttp.ClientTimeout(total=None),
         middlewares=(refuse_redirects,),
         trust_env=False,
@@ -191,6 +192,8 @@ class Dialer:
                 raise errors.Rejected(
                     f"{endpoint}{path} answered with HTTP {response.status}", response.status
                 )
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise errors.Garbled(f"{endpoint}{path} came packed, which was not asked for")
             page = bytearray()
             async for part in response.content.iter_chunked(1 << 16):
                 page += part

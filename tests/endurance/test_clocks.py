@@ -40,7 +40,7 @@ def stand_still(harness: Harness, seconds: float) -> None:
 
 
 async def test_readings_when_the_machine_slept_then_none_from_before_is_shown(harness: Harness) -> None:
-    """The first scrape after eight hours has no power of yesterday evening; ten seconds later there is one."""
+    """The first scrape after eight hours has no power of the evening; ten seconds later there is one."""
     gateway = await harness.gateway(THREE_PHASE)
     await harness.start(harness.target(gateway))
     await harness.cycles(2)
