@@ -5,6 +5,8 @@
 # make dashboards   writes grafana/dashboards/*.json from the boards in grafana/boards
 # make manifests   writes the rules for Kubernetes from those for Prometheus
 # make pictures   draws docs/pictures/*.png: the boards on a simulated day, with Grafana's components from npm
+# make faults   lives through every fault and writes the tables of docs/faults.md; a minute or two
+# make soak   twenty minutes of an exporter and 200 gateways in trouble; prints what is left of it
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -15,7 +17,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
 TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
-.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests pictures clean tools
+.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests pictures faults soak clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -49,6 +51,12 @@ manifests: $(VENV)/.runtime
 
 pictures: $(VENV)/.development tools
 	made="$$(tests/packages/panels.sh)" && env "$$made" $(BIN)/python -m tests.packages.panels.pictures
+
+faults: $(VENV)/.development
+	$(BIN)/python -m docs.make_faults
+
+soak: $(VENV)/.development
+	$(BIN)/python -m tests.endurance.soak --minutes 20 --gateways 200
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

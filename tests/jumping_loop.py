@@ -19,6 +19,7 @@ MOST_JUMPS = 10_000
 
 class _JumpingSelector(selectors.DefaultSelector):
     most_jumps = MOST_JUMPS
+    settle = SETTLE_SECONDS
     skipped = 0.0
     jumps = 0
     threads_at_work = 0
@@ -31,7 +32,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             return super().select(None)
         if self.threads_at_work or any(t.name == THREAD_NAME for t in threading.enumerate()):
             return super().select(min(timeout, 0.05))
-        ready = super().select(min(timeout, SETTLE_SECONDS))
+        ready = super().select(min(timeout, self.settle))
         if not ready:
             self.skipped += timeout
             self.jumps += 1
