@@ -53,7 +53,7 @@ pictures: $(VENV)/.development tools
 	made="$$(tests/packages/panels.sh)" && env "$$made" $(BIN)/python -m tests.packages.panels.pictures
 
 faults: $(VENV)/.development
-	$(BIN)/python -m docs.make_faults
+	PYTHONPATH=. $(BIN)/python docs/make_faults.py
 
 soak: $(VENV)/.development
 	$(BIN)/python -m tests.endurance.soak --minutes 20 --gateways 200

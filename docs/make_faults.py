@@ -1,4 +1,4 @@
-"""Writes the tables of faults.md: `python -m docs.make_faults`. The prose around them is by hand.
+"""Writes the tables of faults.md: `make faults`. The prose around them is by hand.
 
 Every scenario is lived through for it, which takes a minute or two.
 """
