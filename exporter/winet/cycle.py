@@ -31,6 +31,7 @@ from exporter.winet.survey import Survey
 
 LIST_SECONDS = 600.0  # so that new devices appear
 WATCHDOG_CYCLES = 5
+MOST_HELD = 5000  # readings of one gateway, all devices together; the most ever seen are 143
 
 
 class Cycle:
@@ -187,11 +188,30 @@ class Cycle:
             self._counters.schema_errors += 1
             return errors.NoData(f"the reply to {question.service} has no list", reply.code)
         self._note_problems(decoded.problems)
-        self._answers.setdefault(question.device.identity, {})[question.service] = Answer(
-            self._clock(), self._wall(), readings.items if readings else (), inputs.items if inputs else ()
+        answers = self._answers.setdefault(question.device.identity, {})
+        answers.pop(question.service, None)
+        room = MOST_HELD - self._held()
+        if len(decoded.items) > room:
+            place = f"{question.service} of {question.device.identity}"
+            self._note_problems(
+                [lists.Problem(Reason.INVALID_READING, f"{place}: more than {MOST_HELD} in all")]
+            )
+        answers[question.service] = Answer(
+            self._clock(),
+            self._wall(),
+            readings.items[:room] if readings else (),
+            inputs.items[:room] if inputs else (),
         )
         self.answered = True
         return None
+
+    def _held(self) -> int:
+        """How many readings there are of all devices together."""
+        return sum(
+            len(answer.readings) + len(answer.inputs)
+            for answers in self._answers.values()
+            for answer in answers.values()
+        )
 
     def _charge(self, error: errors.NoAnswer | errors.Garbled) -> Question | None:
         """Hold the question that was under way to account for the lost line."""

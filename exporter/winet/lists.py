@@ -111,7 +111,14 @@ def decode_readings(reply: Reply) -> Decoded[Reading] | None:
         except (KeyError, TypeError):
             reading = _odd_reading(entry)
         else:
-            if type(key) is str and type(value) is str and type(unit) is str and 0 < len(key) <= LONGEST_TEXT:
+            if (
+                type(key) is str
+                and type(value) is str
+                and type(unit) is str
+                and 0 < len(key) <= LONGEST_TEXT
+                and len(value) <= LONGEST_TEXT
+                and len(unit) <= LONGEST_TEXT
+            ):
                 readings.append(new(Reading, (key, value, unit)))
                 continue
             reading = _odd_reading(entry)
@@ -155,9 +162,11 @@ def _odd_reading(entry: object) -> Reading | None:
     if not isinstance(entry, dict):
         return None
     key, value, unit = entry.get("data_name"), text_value(entry.get("data_value")), entry.get("data_unit")
-    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_TEXT or value is None:
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_TEXT:
         return None
-    if unit is not None and not isinstance(unit, str):
+    if value is None or len(value) > LONGEST_TEXT:
+        return None
+    if unit is not None and not (isinstance(unit, str) and len(unit) <= LONGEST_TEXT):
         return None
     return Reading(key, value, unit or "")
 
@@ -173,6 +182,8 @@ def _plain_input(entry: object) -> DirectInput | None:
     texts = type(name) is type(volts) is type(volt) is type(amperes) is type(ampere) is str
     if not texts or not 0 < len(name) <= LONGEST_TEXT or not (volt.isprintable() and ampere.isprintable()):
         return None
+    if max(len(volts), len(volt), len(amperes), len(ampere)) > LONGEST_TEXT:
+        return None
     return DirectInput(name, volts, volt, amperes, ampere)
 
 
@@ -183,6 +194,8 @@ def _odd_input(entry: object) -> DirectInput | None:
     name = entry.get("name")
     voltage, current = (text_value(entry.get(part, NO_VALUE)) for part in ("voltage", "current"))
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_TEXT or voltage is None or current is None:
+        return None
+    if max(len(voltage), len(current)) > LONGEST_TEXT:
         return None
     return DirectInput(
         name, voltage, _text(entry.get("voltage_unit")), current, _text(entry.get("current_unit"))

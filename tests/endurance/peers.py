@@ -77,6 +77,7 @@ class Peer:
         self._server: asyncio.Server
         self._tasks: set[asyncio.Task[None]] = set()
         self.callers: list[Caller] = []
+        self._stopping = False
 
     @property
     def address(self) -> str:
@@ -105,12 +106,16 @@ class Peer:
             await self._handler(caller)
         except (OSError, EOFError):
             pass  # it has had enough of us
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
 
     async def stop(self) -> None:
         self._server.close()
+        self._stopping = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

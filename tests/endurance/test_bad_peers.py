@@ -1,6 +1,7 @@
 """Peers that break every rule: each costs its own target a bounded time and memory, and a clear word why."""
 
 import asyncio
+import gc
 import gzip
 import json
 import struct
@@ -18,6 +19,7 @@ from exporter import config
 from exporter.simulator.frames import Opcode, accept_key, encode
 from exporter.telemetry import Reason, State
 from exporter.winet import errors
+from exporter.winet.cycle import MOST_HELD
 from exporter.winet.dial import Dialer, make_http_client
 from exporter.winet.pool import Pool
 from tests.endurance.peers import Caller, Handler, item, never, peer, reading, reply
@@ -293,6 +295,55 @@ async def test_session_when_lists_have_no_end_then_a_bounded_part_is_used(harnes
         shown = len(list(harness.exposition.rows("bad")))
         assert shown < 500 + 64 * 10 + 200, "the series of unknown keys are limited"
         assert harness.errors("good") == {}
+        await harness.stop()
+
+
+async def test_session_when_every_device_says_all_it_can_then_a_bounded_part_is_held(
+    harness: Harness,
+) -> None:
+    """64 hybrids whose every answer fills its megabyte: not 64 MB, nor three times that."""
+    words = [
+        reply("real", list=[reading(f"K{n}", "x" * 850, "V") for n in range(1000)]),
+        reply("real", list=[reading(f"K{n}", "1", "V" * 850) for n in range(1000)]),
+        reply("real", list=[reading(f"K{n}", "x" * 190, "V" * 190) for n in range(1000)]),
+    ]
+    devices = reply("devicelist", list=[item(n, f"S{n}", 44) for n in range(64)])
+    asked = 0
+
+    def answer(question: Mapping[str, Any]) -> str:
+        nonlocal asked
+        match question["service"]:
+            case "connect":
+                return reply("connect", token="T")
+            case "devicelist":
+                return devices
+            case "real":
+                asked += 1
+                return words[asked % 3]
+            case service:
+                return reply(service, code=211)
+
+    async def handle(caller: Caller) -> None:
+        await caller.upgrade()
+        await caller.converse(answer)
+
+    async with peer(handle) as bad:
+        tracemalloc.start()
+        try:
+            await harness.start(
+                {"host": bad.address, "name": "bad", "transport": "ws", "gateway_services": False}
+            )
+            await harness.until(lambda: harness.pool.status("bad").counters.refreshes >= 1)
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        snapshot = harness.pool.snapshot("bad")
+        assert snapshot is not None
+        readings = [r for report in snapshot.devices for a in report.answers.values() for r in a.readings]
+        assert len(readings) == MOST_HELD
+        assert max(len(r.value) + len(r.unit) for r in readings) <= 400
+        assert held < MOST_MEMORY
         await harness.stop()
 
 
