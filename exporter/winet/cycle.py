@@ -192,10 +192,8 @@ class Cycle:
         answers.pop(question.service, None)
         room = MOST_HELD - self._held()
         if len(decoded.items) > room:
-            place = f"{question.service} of {question.device.identity}"
-            self._note_problems(
-                [lists.Problem(Reason.INVALID_READING, f"{place}: more than {MOST_HELD} in all")]
-            )
+            too_many = f"{question.service} brings more than {MOST_HELD} readings in all"
+            self._note_problems([lists.Problem(Reason.INVALID_READING, too_many)])
         answers[question.service] = Answer(
             self._clock(),
             self._wall(),
