@@ -6,7 +6,7 @@ import pytest
 
 from tests.endurance import storm
 
-GATEWAYS = int(os.environ.get("WINET_STORM_GATEWAYS", "40"))
+GATEWAYS = int(os.environ.get("WINET_STORM_GATEWAYS", "25"))
 
 
 @pytest.mark.wire
