@@ -111,12 +111,17 @@ class Device(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What one device said to one question, and when (monotonic and wall clock, seconds)."""
+    """What one device said to one question, and when (monotonic and wall clock, seconds).
+
+    Two answers with one `layout` (None is none) have the same keys and units in the same order. In the later
+    of the two, a reading that has not changed is the same object, and so are `readings` if none has.
+    """
 
     taken_at: float
     taken_wall: float
     readings: tuple[Reading, ...]
     inputs: tuple[DirectInput, ...] = ()
+    layout: object = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -16,6 +17,7 @@ from aiohttp import WSMsgType
 
 from exporter.telemetry import Counters, Reason
 from exporter.winet import errors, messages
+from exporter.winet.deadline import Deadline
 from exporter.winet.dial import CLOSE_SECONDS, LARGEST_MESSAGE
 from exporter.winet.messages import Reply
 
@@ -27,15 +29,24 @@ CONCEALED = "(hidden)"
 
 
 class Connection:
-    """An open WebSocket. `counters` belong to the target and are counted up here."""
+    """An open WebSocket. `counters` belong to the target and are counted up here.
+
+    `decode` makes a reply of a text; another than the usual one may know shorter ways to the same.
+    """
 
     def __init__(
-        self, websocket: aiohttp.ClientWebSocketResponse, counters: Counters, request_timeout: float
+        self,
+        websocket: aiohttp.ClientWebSocketResponse,
+        counters: Counters,
+        request_timeout: float,
+        decode: Callable[[str], Reply] = messages.decode,
     ) -> None:
         self._socket = websocket
         self._raw_socket = websocket.get_extra_info("socket")
         self._counters = counters
         self._request_timeout = request_timeout
+        self._decode_text = decode
+        self._deadline = Deadline(request_timeout)
         self._held: list[str] = []
         self._spoiled = False
         self._awaits_pong = False
@@ -68,12 +79,14 @@ class Connection:
         self._unasked = 0
         self._spoiled = True
         try:
-            async with asyncio.timeout(self._request_timeout):
+            with self._deadline:
                 for request in requests.values():
-                    await self._send(request)
+                    await self._hand_over(self._socket.send_str(request))
+                    self._counters.messages_sent += 1
                 while open_questions:
                     reply = await self._next_reply()
-                    answered = self._belongs_to(reply, open_questions)
+                    known = reply.told is not None and reply.service in open_questions
+                    answered = reply.service if known else self._belongs_to(reply, open_questions)
                     if answered is not None:
                         open_questions.remove(answered)
                         self._unasked = 0
@@ -167,14 +180,18 @@ class Connection:
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the time limit made aiohttp drop the socket; a dead one needs no good-bye
         finally:
+            self._deadline.close()
             self._cut()
 
     def _cut(self) -> None:
         """End the TCP connection now: asyncio would keep it until a peer that does not read has read all."""
         raw = self._raw_socket
-        if raw is not None and raw.fileno() >= 0:
+        if raw is None or raw.fileno() < 0:
+            return
+        # the sockets that uvloop shows cannot do it themselves
+        with socket.socket(fileno=os.dup(raw.fileno())) as same:
             try:
-                raw.shutdown(socket.SHUT_RDWR)
+                same.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # the other side was faster
 
@@ -190,10 +207,6 @@ class Connection:
             if task is None or task.cancelling():
                 raise
             raise errors.ConnectionLost("the gateway does not read what it is sent") from None
-
-    async def _send(self, text: str) -> None:
-        await self._hand_over(self._socket.send_str(text))
-        self._counters.messages_sent += 1
 
     async def _next_reply(self) -> Reply:
         while True:
@@ -217,16 +230,21 @@ class Connection:
 
     def _decode(self, text: str) -> Reply | None:
         """The reply in a text, alone or together with the fragments held; None while one is incomplete."""
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, CONCEALED)
+        if self._secrets:
+            text = self._concealed(text)
         try:
-            reply = messages.decode(text)
+            reply = self._decode_text(text)
         except (messages.Fragment, errors.Garbled) as error:
             return self._join(text, error)
         if self._held:
             self._drop_held()
         return reply
+
+    def _concealed(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, CONCEALED)
+        return text
 
     def _join(self, text: str, error: Exception) -> Reply | None:
         if not self._held and isinstance(error, errors.Garbled):

@@ -7,8 +7,9 @@ snapshot is published with the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from exporter.config import Target
 from exporter.logs import TargetLog
@@ -17,8 +18,6 @@ from exporter.telemetry import (
     Counters,
     Device,
     DeviceReport,
-    DirectInput,
-    Reading,
     Reason,
     Service,
     Snapshot,
@@ -28,10 +27,13 @@ from exporter.winet.agenda import Agenda, Question
 from exporter.winet.connection import Connection
 from exporter.winet.messages import Reply
 from exporter.winet.survey import Survey
+from exporter.winet.wording import Wordings
 
 LIST_SECONDS = 600.0  # so that new devices appear
 WATCHDOG_CYCLES = 5
 MOST_HELD = 5000  # readings of one gateway, all devices together; the most ever seen are 143
+
+Asked = dict[str, Question]  # what is asked together, by service
 
 
 class Cycle:
@@ -66,10 +68,16 @@ class Cycle:
         self._list_due = 0.0
         self._fruitless = 0
         self._logged_in = False
-        self._under_way: dict[str, Question] = {}
+        self._under_way: Asked = {}
         self._refusals: list[errors.AnswerError] = []
-        self._requests: dict[tuple[Service, str], str] = {}
-        self._requests_token = ""
+        self._wordings = Wordings()
+        self._grouped: list[Question] | None = None  # of these questions, for this token, are the groups
+        self._grouped_for = ""
+        self._groups: list[tuple[Asked, dict[str, str]]] = []
+
+    def decode(self, text: str) -> Reply:
+        """What a text from the gateway says: for its connection, which takes every message through here."""
+        return self._wordings.decode(text)
 
     async def list_devices(
         self, connection: Connection, token: str, *, logged_in: bool
@@ -137,33 +145,37 @@ class Cycle:
 
     async def _ask_all(self, connection: Connection, token: str) -> None:
         """Ask what is due, unless the gateway asks for a rest."""
-        for group in self._groups(self._agenda.due(self._clock())):
-            self._under_way = {question.service.value: question for question in group}
-            self._refusals = []
-            requests = {question.service.value: self._request(token, question) for question in group}
+        questions = self._agenda.due(self._clock())
+        if questions is not self._grouped or token != self._grouped_for:
+            self._groups = list(self._group(questions, token))
+            self._grouped, self._grouped_for = questions, token
+        for asked, requests in self._groups:
+            self._under_way = asked
+            if self._refusals:
+                self._refusals = []
             await connection.ask_all(requests, self._take)
-            if any(isinstance(refusal, errors.Busy) for refusal in self._refusals):
+            if self._refusals and any(isinstance(refusal, errors.Busy) for refusal in self._refusals):
                 break  # it asked for a rest: the other devices wait for the next cycle
 
-    def _request(self, token: str, question: Question) -> str:
-        """The question's text, which stays the same for as long as the token does."""
-        if token != self._requests_token:
-            self._requests, self._requests_token = {}, token
-        key = (question.service, question.device.dev_id)
-        text = self._requests.get(key)
-        if text is None:
-            text = self._requests[key] = messages.reading_request(token, *key)
-        return text
-
-    def _groups(self, questions: list[Question]) -> Iterable[list[Question]]:
-        if not self._target.pipeline:
-            return ([question] for question in questions)
-        return (list(group) for _, group in groupby(questions, key=lambda question: question.device.identity))
+    def _group(self, questions: list[Question], token: str) -> Iterator[tuple[Asked, dict[str, str]]]:
+        """What is asked together, by service, and its texts."""
+        together = [[question] for question in questions]
+        if self._target.pipeline:
+            by_device = groupby(questions, key=lambda question: question.device.identity)
+            together = [list(group) for _, group in by_device]
+        for group in together:
+            texts = {
+                str(q.service): messages.reading_request(token, q.service, q.device.dev_id) for q in group
+            }
+            yield {str(question.service): question for question in group}, texts
 
     def _take(self, service: str, reply: Reply) -> None:
         """Keep what a reply brought, or note its refusal. Raises what ends the session."""
         question = self._under_way[service]
         self._agenda.answered(question)
+        if reply.told is not None:  # worded like a success
+            self._keep(question, reply)
+            return
         error = messages.failure(reply, logged_in=self._logged_in) or self._keep(question, reply)
         if error is None:
             return
@@ -177,28 +189,31 @@ class Cycle:
         self._note(error.reason, question.service, str(error), question.device)
 
     def _keep(self, question: Question, reply: Reply) -> errors.NoData | None:
-        readings: lists.Decoded[Reading] | None = None
-        inputs: lists.Decoded[DirectInput] | None = None
-        if question.service is Service.DIRECT:
-            inputs = lists.decode_inputs(reply)
-        else:
-            readings = lists.decode_readings(reply)
-        decoded = inputs or readings
-        if decoded is None:
-            self._counters.schema_errors += 1
-            return errors.NoData(f"the reply to {question.service} has no list", reply.code)
-        self._note_problems(decoded.problems)
+        direct = question.service is Service.DIRECT
         answers = self._answers.setdefault(question.device.identity, {})
+        wording = None
+        if reply.told is not None:
+            wording, values = reply.told
+            last = answers.get(question.service)
+            before = None
+            if last is not None and last.layout is wording:
+                before = last.inputs if direct else last.readings
+            items: tuple[Any, ...] = wording.told(values, before)
+        else:
+            decoded = lists.decode_inputs(reply) if direct else lists.decode_readings(reply)
+            if decoded is None:
+                self._counters.schema_errors += 1
+                return errors.NoData(f"the reply to {question.service} has no list", reply.code)
+            self._note_problems(decoded.problems)
+            items = decoded.items
         answers.pop(question.service, None)
         room = MOST_HELD - self._held()
-        if len(decoded.items) > room:
+        if len(items) > room:
             too_many = f"{question.service} brings more than {MOST_HELD} readings in all"
             self._note_problems([lists.Problem(Reason.INVALID_READING, too_many)])
+            items, wording = items[:room], None
         answers[question.service] = Answer(
-            self._clock(),
-            self._wall(),
-            readings.items[:room] if readings else (),
-            inputs.items[:room] if inputs else (),
+            self._clock(), self._wall(), () if direct else items, items if direct else (), wording
         )
         self.answered = True
         return None

@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
 
 from exporter.telemetry import GatewayService, Service, printable
 from exporter.winet import errors
+
+if TYPE_CHECKING:
+    from exporter.winet.wording import Wording
 
 LANGUAGE = "en_us"
 LONGEST_TEXT = 200  # of what goes to a log line or a label
@@ -23,6 +26,7 @@ LONGEST_TOKEN = 4096
 
 NOTICE = "notice"
 CODE_SUCCESS = 1
+SUCCESS = "success"
 CODE_NOTICE = 100
 CODE_WEB_TIMEOUT = 103  # pushed when the gateway's own web page timed out (reported once); not ours
 
@@ -32,12 +36,16 @@ class Fragment(Exception):
 
 
 class Reply(NamedTuple):
-    """One decoded message. `service` is empty where the gateway left it out (ping, 106, 301)."""
+    """One decoded message. `service` is empty where the gateway left it out (ping, 106, 301).
+
+    `told` is a known wording and its values, if that is how the message was read; `data` may be empty then.
+    """
 
     code: int
     message: str
     service: str
     data: Mapping[str, Any]
+    told: tuple[Wording, tuple[str, ...]] | None = None
 
 
 @dataclass_json(undefined=Undefined.EXCLUDE)
@@ -128,7 +136,7 @@ def decode(text: str) -> Reply:
 
 def failure(reply: Reply, *, logged_in: bool) -> errors.WinetError | None:
     """What a reply's code means for the session; None for success. Meanings are seen or reported."""
-    if reply.code == CODE_SUCCESS and reply.message == "success":
+    if reply.code == CODE_SUCCESS and reply.message == SUCCESS:
         return None
     code, message = reply.code, clean(reply.message)
     if "login timeout" in message.lower():

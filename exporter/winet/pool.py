@@ -23,7 +23,7 @@ from exporter.winet.memory import Memory
 from exporter.winet.session import Session
 
 MOST_CONNECTING = 50
-BREATH_EVERY = 50
+BREATH_EVERY = 10
 FIRST_WITHOUT_DELAY = 20
 STARTS_PER_SECOND = 50.0
 STOP_SECONDS = 1.7  # for a question under way and the log-out

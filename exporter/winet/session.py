@@ -262,7 +262,7 @@ class Session:
         self._log.log(
             level, "connected", extra={"endpoint": str(endpoint), "attempt": self.counters.attempts}
         )
-        return Connection(socket, self.counters, self.target.request_timeout)
+        return Connection(socket, self.counters, self.target.request_timeout, self._cycle.decode)
 
     # Refreshing ------------------------------------------------------------------------------------
 
