@@ -1,4 +1,4 @@
-"""Rows become lines: as prometheus_client would write them, in one stroke for all rows of a part.
+"""Rows become lines: as prometheus_client would write them, and only those whose values have changed.
 
 What an answer is made of is the same from one refresh to the next, and for all devices of a model. So the
 text around names and values is made once, as a template that all of them share: a *shape*. Lines of one
@@ -8,8 +8,9 @@ family stand together in a piece, because a scrape needs them family by family.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress, count
 from math import inf
-from operator import itemgetter
+from operator import itemgetter, ne
 from weakref import WeakValueDictionary
 
 from exporter.metrics.family import Family
@@ -17,9 +18,8 @@ from exporter.metrics.rows import Row
 
 _NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 LARGE = 1e6  # from here on Go writes an exponent
-BETWEEN = b"#\n"  # ends a piece in the text of a part; no line of a sample ends so
 
-_family, _labels, _value = itemgetter(0), itemgetter(1), itemgetter(2)
+_family, _labels = itemgetter(0), itemgetter(1)
 
 
 def number_text(value: float) -> str:
@@ -40,7 +40,7 @@ def escaped(text: str) -> str:
 class Shape:
     """Families and labels of the rows of a part, in their order; `columns` are those of its pieces."""
 
-    __slots__ = ("__weakref__", "_families", "_labels", "_order", "_template", "columns")
+    __slots__ = ("__weakref__", "_families", "_labels", "_piece_of", "_pieces", "columns")
 
     def __init__(
         self,
@@ -54,12 +54,15 @@ class Shape:
         for place, family in enumerate(families):
             places.setdefault(column(family), []).append(place)
         self.columns = tuple(places)
-        self._template = BETWEEN.decode().join(
-            "".join(_template(families[place], labels[place], shared) for place in of_family)
+        self._pieces = tuple(
+            (
+                "".join(_template(families[place], labels[place], shared) for place in of_family),
+                tuple(of_family),
+            )
             for of_family in places.values()
         )
-        order = [place for of_family in places.values() for place in of_family]
-        self._order = None if order == sorted(order) else itemgetter(*order)
+        numbers = {place: n for n, (_, of_family) in enumerate(self._pieces) for place in of_family}
+        self._piece_of = tuple(numbers[place] for place in range(len(families)))
 
     def fits(self, rows: Sequence[Row]) -> bool:
         return list(map(_family, rows)) == self._families and list(map(_labels, rows)) == self._labels
@@ -69,21 +72,32 @@ class Shape:
 
         `shared` are the escaped labels that all rows have, in the order of their names.
         """
-        values: list[float | str] = [
-            value if -inf < value < LARGE else number_text(value)
-            for value in map(_value, rows if self._order is None else self._order(rows))
-        ]
-        return (self._template % _woven(shared, values)).encode("utf-8", "replace").split(BETWEEN)
+        return [self._piece(number, rows, shared) for number in range(len(self._pieces))]
 
+    def rewrite(
+        self, pieces: list[bytes], rows: Sequence[Row], before: Sequence[Row], shared: tuple[str, ...]
+    ) -> bool:
+        """Make those pieces anew whose rows have other values than before. False if they are other rows."""
+        if len(rows) != len(before):
+            return False
+        old: set[int] = set()
+        for place in compress(count(), map(ne, rows, before)):
+            row, last = rows[place], before[place]
+            if row[0] is not last[0] or row[1] != last[1]:
+                return False
+            old.add(self._piece_of[place])
+        for number in old:
+            pieces[number] = self._piece(number, rows, shared)
+        return True
 
-def _woven(shared: tuple[str, ...], values: list[float | str]) -> tuple[float | str, ...]:
-    """The shared labels before each value."""
-    if not shared:
-        return tuple(values)
-    every = len(shared) + 1
-    woven: list[float | str] = [*shared, ""] * len(values)
-    woven[every - 1 :: every] = values
-    return tuple(woven)
+    def _piece(self, number: int, rows: Sequence[Row], shared: tuple[str, ...]) -> bytes:
+        template, places = self._pieces[number]
+        values: list[float | str] = []
+        for place in places:
+            value = rows[place][2]
+            values += shared
+            values.append(value if -inf < value < LARGE else number_text(value))
+        return (template % tuple(values)).encode("utf-8", "replace")
 
 
 def _template(family: Family, labels: tuple[str, ...], shared: int) -> str:
@@ -114,11 +128,12 @@ class Shapes:
 class Part:
     """Lines of one matter. `told` is all that they depend on: they are made only if it has changed."""
 
-    __slots__ = ("pieces", "shape", "told")
+    __slots__ = ("_rows", "pieces", "shape", "told")
 
     def __init__(self) -> None:
         self.told: object = self  # nothing is equal to it
         self.shape: Shape | None = None
+        self._rows: Sequence[Row] = ()
         self.pieces: list[bytes] = []
 
     @property
@@ -128,8 +143,12 @@ class Part:
 
     def write(self, shapes: Shapes, shared: tuple[str, ...], rows: Sequence[Row]) -> None:
         """Make the lines of these rows."""
+        before, self._rows = self._rows, rows
         if not rows:
             self.shape, self.pieces = None, []
+            return
+        shape = self.shape
+        if shape is not None and shape.rewrite(self.pieces, rows, before, shared):
             return
         if self.shape is None or not self.shape.fits(rows):
             self.shape = shapes.of(rows, len(shared))

@@ -6,6 +6,7 @@ The work is done once per refresh, for the answers that are new; a scrape only c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from exporter.metrics import units
@@ -71,6 +72,7 @@ class DeviceView:
         self.limits: dict[Series, PowerGuard] = {}
         self.generic_owners: dict[object, Token] = {}
         self.keys: dict[Service, list[str]] = {}
+        self.layouts: dict[Service, object] = {}
         self.slots: dict[Service, list[Slot]] = {}
         self.undecided: dict[Service, list[tuple[int, Source]]] = {}
         self.input_names: dict[tuple[str, str], str] = {}
@@ -101,8 +103,10 @@ class TargetView:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""
         self.gateway.update(snapshot, info)
         listed = [report.device.identity for report in snapshot.devices]
-        self._put_aside({i: view for i, view in self.devices.items() if i not in listed}, snapshot.taken_at)
-        self.devices = {identity: self.devices[identity] for identity in listed if identity in self.devices}
+        if self._unlisted or list(self.devices) != listed:
+            gone = {i: view for i, view in self.devices.items() if i not in listed}
+            self._put_aside(gone, snapshot.taken_at)
+            self.devices = {i: self.devices[i] for i in listed if i in self.devices}
         kinds = [self._catalogue.kind_of(report.device.dev_type) for report in snapshot.devices]
         alone = sum(kind in INVERTER_KINDS for kind in kinds) == 1
         for report, kind in zip(snapshot.devices, kinds, strict=True):
@@ -117,7 +121,13 @@ class TargetView:
     def _put_aside(self, views: Mapping[str, DeviceView], now: float) -> None:
         """Keep the history of devices that a list left out: a total is judged by it when they are back."""
         for identity, view in views.items():
-            for kept in (view.answered, view.sources, view.keys, view.slots):  # all but the history
+            for kept in (
+                view.answered,
+                view.sources,
+                view.keys,
+                view.layouts,
+                view.slots,
+            ):  # all but the history
                 kept.clear()
             self._unlisted[identity] = now, view
         recent = [(i, kept) for i, kept in self._unlisted.items() if now - kept[0] <= UNLISTED_SECONDS]
@@ -148,11 +158,12 @@ class TargetView:
             and (service not in view.answered or view.answered[service].taken_at != answer.taken_at)
         }
         for service, answer in new.items():
-            self._match_slots(view, service, answer.readings)
+            self._match_slots(view, service, answer)
         if self._choose_sources(view, new):
             view.keys.clear()
+            view.layouts.clear()
             for service, answer in new.items():
-                self._match_slots(view, service, answer.readings)
+                self._match_slots(view, service, answer)
         for service, answer in new.items():
             self._take(view, service, answer)
 
@@ -167,12 +178,15 @@ class TargetView:
 
     # Structure: which entry is what ----------------------------------------------------------------
 
-    def _match_slots(self, view: DeviceView, service: Service, readings: tuple[Reading, ...]) -> None:
+    def _match_slots(self, view: DeviceView, service: Service, answer: Answer) -> None:
         """Keep the slots of the last answer if the keys are the same, else make new ones."""
-        keys = [reading[0] for reading in readings]
+        if answer.layout is not None and view.layouts.get(service) is answer.layout:
+            return
+        view.layouts[service] = answer.layout
+        keys = [reading[0] for reading in answer.readings]
         if view.keys.get(service) != keys:
             view.keys[service] = keys
-            view.slots[service] = self._make_slots(view, service, readings)
+            view.slots[service] = self._make_slots(view, service, answer.readings)
 
     def _make_slots(self, view: DeviceView, service: Service, readings: tuple[Reading, ...]) -> list[Slot]:
         times: dict[str, int] = {}
@@ -220,7 +234,7 @@ class TargetView:
                 usable = units.is_number(value) and units.factor(source.factors, unit) is not None
                 if usable and source.rank < ranks.get(source.series, 99):
                     ranks[source.series] = source.rank
-                    view.sources[source.series] = (service, key)
+                    view.sources[source.series] = _asked_of(service, key)
         return bool(ranks)
 
     # Values ----------------------------------------------------------------------------------------
@@ -233,19 +247,21 @@ class TargetView:
         if nothing:
             self._count((Reason.IMPLAUSIBLE,))
         state_shown = False
+        odd = no_battery or nothing
         for slot, (_, value, unit) in zip(view.slots.get(service, ()), answer.readings, strict=True):
-            if (no_battery and slot.of_battery) or (nothing and units.is_number(value)):
+            if odd and ((no_battery and slot.of_battery) or (nothing and units.is_number(value))):
                 continue
             if not slot.steady or value != slot.value or unit != slot.unit:
                 slot.take(value, unit, at)
-            if slot.is_state and slot.samples:
-                if state_shown:
-                    self._count((Reason.DUPLICATE,))
-                    continue
-                state_shown = True
+            if slot.samples:
+                if slot.is_state:
+                    if state_shown:
+                        self._count((Reason.DUPLICATE,))
+                        continue
+                    state_shown = True
+                samples += slot.samples
             if slot.reasons:
                 self._count(slot.reasons)
-            samples += slot.samples
         if answer.inputs:
             self._take_inputs(view, service, answer, samples)
         return samples
@@ -294,6 +310,12 @@ class TargetView:
             self._make_generic(view, (service, entry.name, 2 * before + part)) for part in (0, 1)
         )
         return first, second
+
+
+@lru_cache(maxsize=10_000)
+def _asked_of(service: Service, key: str) -> tuple[Service, str]:
+    """Where a series comes from: the same for all devices of a model, and so shared."""
+    return service, key
 
 
 def _shows_no_battery(answer: Answer) -> bool:

@@ -126,12 +126,18 @@ def count_rows(counted: tuple[int, ...]) -> Iterator[Row]:
 def error_rows(counted: dict[Reason, int], dropped: dict[Reason, int]) -> Iterator[Row]:
     """Errors of the session and readings that were dropped; every reason is there from the start."""
     for reason in Reason:
-        yield families.ERRORS, (reason,), float(counted.get(reason, 0) + dropped.get(reason, 0))
+        yield _common_row(families.ERRORS, reason, float(counted.get(reason, 0) + dropped.get(reason, 0)))
 
 
 def state_rows(present: State) -> Iterator[Row]:
     for state in State:
-        yield families.STATE, (state,), float(state is present)
+        yield _common_row(families.STATE, state, float(state is present))
+
+
+@lru_cache(maxsize=1_000)
+def _common_row(family: Family, label: str, value: float) -> Row:
+    """A row that most targets have; they share it."""
+    return family, (label,), value
 
 
 def up_rows(status: TargetStatus, up: bool) -> Iterator[Row]:

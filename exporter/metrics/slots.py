@@ -42,8 +42,12 @@ class Slot:
     __slots__ = ("key", "reasons", "samples", "unit", "value")
 
     steady = True  # the same text gives the same samples again
-    of_battery = False
     is_state = False
+
+    @property
+    def of_battery(self) -> bool:
+        """Whether it is about a battery, which a hybrid may lack."""
+        return False
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -69,29 +73,35 @@ class Slot:
 class Mapped(Slot):
     """A key of the catalogue. Of several sources of one series only the chosen one is shown."""
 
-    __slots__ = ("_chosen", "_factor", "_factors", "_family", "_labels", "of_battery")
+    __slots__ = ("_chosen", "_factor", "_source")
 
     def __init__(self, key: str, source: Source, *, chosen: bool) -> None:
         super().__init__(key)
-        self._family = source.family
-        self._factors = source.factors
-        self._labels = source.labels
+        self._source = source
         self._factor: Decimal | None = None
         self._chosen = chosen
-        self.of_battery = source.of_battery
+
+    @property
+    def of_battery(self) -> bool:
+        return self._source.of_battery
 
     def take(self, value: str, unit: str, at: float) -> None:
         if unit != self.unit:
-            self._factor = units.factor(self._factors, unit)
+            self._factor = units.factor(self._source.factors, unit)
         if self._factor is None or not self._chosen or not units.is_number(value):
             super().take(value, unit, at)  # whatever is wrong, it is told there
             return
         self.value, self.unit, self.reasons = value, unit, ()
-        self.samples = (_new(Sample, (self._family, self._labels, units.scaled(value, self._factor))),)
+        source = self._source
+        self.samples = (_new(Sample, (source.family, source.labels, units.scaled(value, self._factor))),)
+
+    def _says_the_same(self, value: str, unit: str) -> bool:
+        """Whether a text has to be neither converted nor refused again: what came of it holds."""
+        return value == self.value and unit == self.unit and (bool(self.samples) or not self._chosen)
 
     def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
         """What `take` left: no value, a wrong one, or that of a source which was not chosen."""
-        if quantity(value, unit, self._factors) is not None:
+        if quantity(value, unit, self._source.factors) is not None:
             raise Dropped(Reason.DUPLICATE)
         return ()
 
@@ -118,7 +128,8 @@ class Power(Mapped):
         self._rating = rating
 
     def take(self, value: str, unit: str, at: float) -> None:
-        super().take(value, unit, at)
+        if not self._says_the_same(value, unit):
+            super().take(value, unit, at)
         for sample in self.samples:
             if not self._guard.accepts(sample.value, self._rating.watts):
                 self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
@@ -147,8 +158,9 @@ class Total(Mapped):
         self._resets = resets
 
     def take(self, value: str, unit: str, at: float) -> None:
-        if self.samples and value == self.value and unit == self.unit:
-            self._guard.confirm(at)
+        if self._says_the_same(value, unit):
+            if self.samples:
+                self._guard.confirm(at)
             return
         super().take(value, unit, at)
         for sample in self.samples:
@@ -156,7 +168,8 @@ class Total(Mapped):
             if verdict is Verdict.HELD_OFF:
                 self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
             if verdict is Verdict.RESET:
-                self._resets[self._family.name] = self._resets.get(self._family.name, 0) + 1
+                name = self._source.family.name
+                self._resets[name] = self._resets.get(name, 0) + 1
 
 
 class Generic(Slot):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from exporter.metrics import units
 from exporter.metrics.family import Family
 from exporter.metrics.slots import Sample, Slot
@@ -44,7 +46,13 @@ class States:
                 self._new.append(present)
                 full = len(self._new) >= MOST_NEW_STATES
         names = dict.fromkeys([*self._known, *self._new, *([OTHER_STATE] if full else [])])
-        return tuple(Sample(self._family, (name,), float(name == present)) for name in names), reasons
+        return tuple(_sample(self._family, name, present=name == present) for name in names), reasons
+
+
+@lru_cache(maxsize=1_000)
+def _sample(family: Family, name: str, *, present: bool) -> Sample:
+    """All devices share the samples of the states that they know."""
+    return Sample(family, (name,), float(present))
 
 
 class State(Slot):

@@ -301,13 +301,13 @@ def test_lines_when_only_the_state_changes_then_those_of_devices_are_not_made_ag
     snapshot = snapshot_of(world, report_of(world))
     world.update(status_of(), snapshot)
     written: list[str] = []
-    pieces = Shape.pieces
+    piece = Shape._piece
 
-    def watched(self, rows, shared):
-        written.extend(row[0].name for row in rows)
-        return pieces(self, rows, shared)
+    def watched(self, number, rows, shared):
+        written.extend(rows[place][0].name for place in self._pieces[number][1])
+        return piece(self, number, rows, shared)
 
-    monkeypatch.setattr(Shape, "pieces", watched)
+    monkeypatch.setattr(Shape, "_piece", watched)
     world.update(replace(world.statuses["roof"], state=State.BACKING_OFF))
     assert set(written) == {"winet2_target_state"}
     world.check()
