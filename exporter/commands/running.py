@@ -12,6 +12,7 @@ import yaml
 
 from exporter import config
 from exporter.clock import steady
+from exporter.commands.process import uncollected, warn_of_few_files
 from exporter.config import Config, Target
 from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
@@ -55,6 +56,7 @@ class Exporter:
         self._load = load
         self._shard = shard
         self._files = TargetFiles()
+        self._files_warned_for = 0
         self._of_files: tuple[Target, ...] = ()
         self._changing = asyncio.Lock()
         gate = asyncio.Semaphore(MOST_CONNECTING)
@@ -124,8 +126,16 @@ class Exporter:
         """Live with the targets of the main file and of these others."""
         self._of_files = of_files
         self._leave_probed_that_are_named()
-        for name in await self.pool.apply(self._mine(self._configured())):
+        mine = self._mine(self._configured())
+        self._warn_of_few_files(len(mine))
+        for name in await self.pool.apply(mine):
             self.exposition.forget(name)
+
+    def _warn_of_few_files(self, targets: int) -> None:
+        """Tell it once, and again when it has become worse."""
+        probed = self.settings.probe.max_sessions if self.settings.probe is not None else 0
+        if targets + probed > self._files_warned_for and warn_of_few_files(targets + probed):
+            self._files_warned_for = targets + probed
 
     def _leave_probed_that_are_named(self) -> None:
         """What is a target now has a session of its own."""
@@ -149,7 +159,7 @@ class Exporter:
                     raise ValueError("it is still starting")
                 if self._load is None:
                     raise ValueError("there is no configuration file to be read again")
-                settings = await asyncio.to_thread(self._load)
+                settings = await asyncio.to_thread(uncollected, self._load)
                 known = await asyncio.to_thread(catalogue.load, settings.catalogue_files)
             except (config.ConfigError, catalogue.CatalogueError, ValueError) as error:
                 log.error("not reloaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400  no defect

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from exporter import DEFAULT_PORT, __version__, config, logs
 from exporter.clock import steady
+from exporter.commands import process
 from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
 from exporter.web.operations import Operations
@@ -28,7 +29,8 @@ log = logging.getLogger(__name__)
 TAKEN_PATHS = ("/probe", "/sd", "/config")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, alongside: Callable[[], object] = lambda: None) -> int:
+    """Serve until told to end. `alongside` is called in the event loop before anything else."""
     logs.configure(arguments.log_level, arguments.log_format)
     try:
         addresses = [parse_address(text) for text in arguments.listen or [f":{DEFAULT_PORT}"]]
@@ -45,17 +47,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     for warning in settings.warnings:
         log.warning("configuration", extra={"fields": {"warning": warning}})
-    return asyncio.run(
-        serve(
-            settings,
-            known,
-            addresses,
-            arguments.telemetry_path,
-            load=lambda: load_config(arguments.config_file),
-            options=options,
-            security=security,
+    process.raise_open_files()
+    process.be_patient()
+    with process.make_runner() as runner:
+        runner.get_loop().call_soon(alongside)
+        return runner.run(
+            serve(
+                settings,
+                known,
+                addresses,
+                arguments.telemetry_path,
+                load=lambda: load_config(arguments.config_file),
+                options=options,
+                security=security,
+            )
         )
-    )
 
 
 def load_config(path: str | None) -> config.Config:
@@ -164,7 +170,7 @@ async def serve(
         clock=steady,
         security=security,
         operations=operations_of(exporter, options),
-        background=(exporter.watch, reload_on_signal),
+        background=(exporter.watch, reload_on_signal, process.settle),
     )
     try:
         bound = await server.start(addresses)
