@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import decode, idle, refresh, scrape
+from benchmarks import decode, docs, idle, refresh, scale, scrape
 from benchmarks.measure import Incorrect, Options, Report, Row, table
 
 BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "refresh": refresh.run,
     "scrape": scrape.run,
     "idle": idle.run,
+    "scale": scale.run,
 }
 
 
@@ -28,7 +29,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"some of {', '.join(BENCHMARKS)}")
     parser.add_argument("--smallest", action="store_true", help="check only that each one works")
+    parser.add_argument("--all", action="store_true", help="with fleets of other sizes: takes half an hour")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
+    parser.add_argument("--docs", action="store_true", help="write the figures into docs/performance.md")
     parser.add_argument("--profile", action="store_true", help="tell what the time and the memory go into")
     return parser
 
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
-    options = Options(smallest=arguments.smallest, profile=arguments.profile)
+    options = Options(smallest=arguments.smallest, profile=arguments.profile, all=arguments.all)
     rows: list[Row] = []
     for name in arguments.names or BENCHMARKS:
         try:
@@ -58,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "rows": [row.as_dict() for row in rows],
         }
         arguments.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    if arguments.docs:
+        docs.PAGE.write_text(docs.written(docs.PAGE.read_text("utf-8"), rows), "utf-8")
     return int(not options.smallest and any(row.exceeded for row in rows))
 
 

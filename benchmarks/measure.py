@@ -25,10 +25,14 @@ def require(condition: bool, claim: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`smallest` runs only as long as the checks of correctness need; `profile` asks for hints as well."""
+    """`smallest` runs only as long as the checks of correctness need; `profile` asks for hints as well.
+
+    `all` is for the sizes that take long.
+    """
 
     smallest: bool = False
     profile: bool = False
+    all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ HEAD = ("name", "ours", "floor", "ratio", "limit", "")
 
 def table(rows: Iterable[Row], *, smallest: bool = False) -> str:
     """All rows as text in columns. In the smallest run nothing is held against a limit."""
-    lines = [HEAD, *(_cells(row, smallest) for row in rows)]
+    lines = [HEAD, *(cells(row, smallest) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     printed = (
         "  ".join(
@@ -151,7 +155,8 @@ def table(rows: Iterable[Row], *, smallest: bool = False) -> str:
     return "\n".join(line.rstrip() for line in printed)
 
 
-def _cells(row: Row, smallest: bool) -> tuple[str, ...]:
+def cells(row: Row, smallest: bool = False) -> tuple[str, ...]:
+    """A row as text: name, figures, limit and verdict."""
     verdict = "exceeded" if row.exceeded else "ok"
     if row.limit is None:
         verdict = "for information"
