@@ -132,7 +132,6 @@ class Cycle:
         self._note_problems(decoded.problems)
         if decoded.items != self._devices:
             self._log.info("devices listed", extra={"devices": len(decoded.items)})
-            self._requests.clear()
         self._devices = decoded.items
         self.device_count = len(decoded.items)
         self._agenda.devices_listed(decoded.items)

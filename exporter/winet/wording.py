@@ -54,7 +54,7 @@ class Wording:
         apart = _take_apart(text, self._marks)
         if apart is None or apart.rests != rests or not "".join(apart.values).isprintable():
             return None
-        if max(map(len, apart.values)) > lists.LONGEST_TEXT:
+        if max(map(len, apart.values)) > messages.LONGEST_TEXT:
             return None
         return apart.values if apart.head == head else None
 
