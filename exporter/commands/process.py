@@ -97,11 +97,10 @@ def uncollected(load: Callable[[], Loaded]) -> Loaded:
         gc.enable()
 
 
-async def settle() -> None:
+def settle_later() -> asyncio.TimerHandle:
     """Once the first sessions have everything they will need, exempt that from garbage collection too.
 
     Nothing is collected before, for that could hold up a thousand sessions for a fifth of a second. What was
     garbage by then stays; it is little, and this happens only once.
     """
-    await asyncio.sleep(SETTLED_SECONDS)
-    gc.freeze()
+    return asyncio.get_running_loop().call_later(SETTLED_SECONDS, gc.freeze)

@@ -170,7 +170,7 @@ async def serve(
         clock=steady,
         security=security,
         operations=operations_of(exporter, options),
-        background=(exporter.watch, reload_on_signal, process.settle),
+        background=(exporter.watch, reload_on_signal),
     )
     try:
         bound = await server.start(addresses)
@@ -181,6 +181,7 @@ async def serve(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, end.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    settling = process.settle_later()
     try:
         async with exporter:
             log.info(
@@ -198,6 +199,7 @@ async def serve(
             log.info("shutting down")
             await server.aclose()
     finally:
+        settling.cancel()
         await server.aclose()
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(name)

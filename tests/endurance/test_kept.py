@@ -43,6 +43,7 @@ async def test_session_when_its_line_was_lost_then_nothing_of_the_line_is_kept(
 
 def strings_within(*roots: object) -> set[str]:
     """Every text that can be reached from these objects by what they hold."""
+    gc.collect()
     seen: set[int] = set()
     found: set[str] = set()
     ahead: list[object] = list(roots)
