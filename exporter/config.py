@@ -210,9 +210,7 @@ def _open_files(settings: Config) -> list[str]:
     found = set()
     for account in settings.accounts.values():
         if account.password_file is not None:
-            with contextlib.suppress(
-                OSError
-            ):  # one that is gone since it was read is told of at the next login
+            with contextlib.suppress(OSError):  # gone since it was read: told of at the next login
                 status = Path(account.password_file).stat()
                 ours = (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
                 who, remedy = ("others", "chmod 600") if ours else ("everybody", "chmod o=")
