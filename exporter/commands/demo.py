@@ -9,13 +9,16 @@ import sys
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter import DEFAULT_PORT, config, logs
 from exporter.commands.serve import check_path, load_security, parse_address, serve, spell_address
 from exporter.metrics import catalogue
 from exporter.simulator import SimulatedGateway, accelerated
-from exporter.web.security import Security
 from exporter.web.server import Address
+
+if TYPE_CHECKING:
+    from exporter.web.security import Security
 
 PLANT = {"house": "SH5.0RS", "garage": "SG10RS", "farm": "SH10RT"}
 START_HOUR = 10

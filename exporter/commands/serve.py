@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from exporter import DEFAULT_PORT, __version__, config, logs
@@ -20,9 +20,11 @@ from exporter.commands import process
 from exporter.commands.running import Exporter, Shard
 from exporter.metrics import catalogue
 from exporter.web.operations import Operations
-from exporter.web.security import Security
 from exporter.web.server import Address, Server
 from exporter.winet.memory import Memory
+
+if TYPE_CHECKING:
+    from exporter.web.security import Security
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,9 @@ def load_security(path: str | None) -> Security | None:
     """What the web configuration file asks for; None without one. Raises `ConfigError`."""
     if not path:
         return None
+    # bcrypt, and a server's TLS: not for an exporter that lets everybody in
+    from exporter.web.security import Security
+
     security = Security(Path(path))
     for warning in security.warnings:
         log.warning("web configuration", extra={"fields": {"file": path, "warning": warning}})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from importlib.resources import files
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from exporter.telemetry import State
 from exporter.web.cards import card
 from exporter.web.listing import Listing, Query, Turns
 from exporter.web.markup import Html, element, empty
+from exporter.web.visits import Options
 from exporter.web.words import plain
 
 TARGETS_A_PAGE = 24
@@ -46,17 +46,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What else the server has. `docs_url` is where the handbook is, if anywhere."""
-
-    telemetry_path: str = "/metrics"
-    lifecycle: bool = False
-    config_page: bool = False
-    authenticated: bool = False
-    docs_url: str = ""
 
 
 async def status_page(listing: Listing, options: Options) -> bytes:

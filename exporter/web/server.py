@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,10 +16,11 @@ from exporter.metrics.exposition import Exposition
 from exporter.telemetry import State, TargetStatus
 from exporter.web.negotiation import choose_format
 from exporter.web.operations import Operations, RenderScrape
-from exporter.web.page import Options
 from exporter.web.scrapes import Turns, respond, scraped
-from exporter.web.security import Security
-from exporter.web.status_pages import API_PATH, StatusPages
+from exporter.web.visits import API_PATH, Options, Visits
+
+if TYPE_CHECKING:
+    from exporter.web.security import Security
 
 SHUTDOWN_SECONDS = 1.0  # a scrape takes milliseconds
 BEING_TRIED = (State.STARTING, State.CONNECTING, State.AUTHENTICATING, State.ONLINE)
@@ -82,7 +83,7 @@ class Server:
             lifecycle, config_page = operations.lifecycle, True
         options = Options(telemetry_path, lifecycle, config_page, authenticated, docs_url)
         guarded = None if security is None else lambda: security.guarded
-        self._pages = StatusPages(exposition, statuses, options, clock=clock, wall=wall, guarded=guarded)
+        self._pages = Visits(exposition, statuses, options, clock=clock, wall=wall, guarded=guarded)
         self._security = security
         self._runner = web.AppRunner(self.make_app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 

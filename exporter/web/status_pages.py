@@ -1,11 +1,10 @@
-"""The routes `/` and `/api/v1/status`: who asks what, and how the answer is put together."""
+"""What is answered at `/` and `/api/v1/status`: who asks what, and how the answer is put together."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiohttp import web
 from dataclasses_json import DataClassJsonMixin
@@ -14,9 +13,9 @@ from exporter import __version__
 from exporter.metrics.exposition import Exposition
 from exporter.telemetry import TargetStatus
 from exporter.web.listing import BadQuery, Lister, Listing, NoSuchTarget, Turns, parse_query
-from exporter.web.page import CONTENT_SECURITY_POLICY, TARGETS_A_PAGE, Options, status_page
+from exporter.web.page import CONTENT_SECURITY_POLICY, TARGETS_A_PAGE, status_page
+from exporter.web.visits import Options
 
-API_PATH = "/api/v1/status"
 DEFAULT_LIMIT = 100
 
 HEADERS = {
@@ -50,16 +49,18 @@ class Head(DataClassJsonMixin):
 
 
 class StatusPages:
-    """Handlers for a `Server`. `statuses` asks the pool; `clock` is the one they are dated by."""
+    """The answers that `Visits` asks for. The server began at `began` by `clock`, at `started` by `wall`."""
 
     def __init__(
         self,
         exposition: Exposition,
         statuses: Callable[[], Mapping[str, TargetStatus]],
         options: Options,
+        began: float,
+        started: float,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
         guarded: Callable[[], bool] | None = None,
     ) -> None:
         self._options = options
@@ -67,14 +68,14 @@ class StatusPages:
         self._lister = Lister(exposition, statuses, clock, wall)
         self._clock = clock
         self._wall = wall
-        self._began = clock()
-        self._started = wall()
+        self._began = began
+        self._started = started
 
     def _options_now(self) -> Options:
         """Who is let in may change while the server runs."""
         if self._guarded is None:
             return self._options
-        return replace(self._options, authenticated=self._guarded())
+        return self._options._replace(authenticated=self._guarded())
 
     async def api(self, request: web.Request) -> web.Response:
         """`/api/v1/status`."""
