@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from exporter.strict_yaml import kind, text
+from exporter.strict_yaml import kind, nearest, text
 
 # Labels of Prometheus and of the exporter's metrics; a test holds them against these. Discovery puts own
 # labels on every series of a target: one of these would push the metric's own aside.
@@ -122,6 +120,8 @@ def label_map(value: Any) -> dict[str, str]:
 
 def timezone(value: Any) -> str:
     """A name of the time zone database, such as Europe/Berlin."""
+    import zoneinfo  # looks for the system's files, which who names no zone does without
+
     name = text(value)
     try:
         zoneinfo.ZoneInfo(name)
@@ -129,8 +129,8 @@ def timezone(value: Any) -> str:
         pass
     else:
         return name
-    near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1, cutoff=0.5)
-    hint = f'; did you mean "{near[0]}"?' if near else ", such as Europe/Berlin"
+    near = nearest(name, zoneinfo.available_timezones(), likeness=0.5)
+    hint = f'; did you mean "{near}"?' if near is not None else ", such as Europe/Berlin"
     raise ValueError(f'"{name}" is no name of the time zone database{hint}')
 
 

@@ -6,9 +6,8 @@ collected with its path and line, so that one report names them all.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,8 +116,8 @@ class Section:
         self._values = value
         for key in value:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
+                near = nearest(str(key), known)
+                hint = f'did you mean "{near}"?' if near is not None else f"known keys: {', '.join(known)}"
                 hint = hints.get(str(key), hint)
                 document.add(self.at(str(key)), f"is not a known key; {hint}")
 
@@ -140,6 +139,13 @@ class Section:
         except ValueError as error:
             self.document.add(self.at(key), str(error))
             return default
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known word that was meant, perhaps; None where none is at least so much like it (1 is the same)."""
+    import difflib  # for mistakes only
+
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=likeness)), None)
 
 
 def hidden_kind(value: Any) -> str:
@@ -195,8 +201,8 @@ def whole_number(lowest: int, highest: int) -> Callable[[Any], int]:
 def one_of(*choices: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in choices or not isinstance(value, str):
-            near = difflib.get_close_matches(str(value), choices, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            near = nearest(str(value), choices)
+            hint = f'; did you mean "{near}"?' if near is not None else ""
             raise ValueError(f"must be one of {', '.join(choices)}, not {kind(value)}{hint}")
         return value
 

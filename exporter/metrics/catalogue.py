@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from exporter.metrics import families
 from exporter.metrics.catalogue_file import FAMILY_NAME, CatalogueFile, Entry, Factors, merged_units
@@ -83,8 +84,7 @@ class Source:
             object.__setattr__(self, key, value)
 
 
-@dataclass(frozen=True, slots=True)
-class DirectKind:
+class DirectKind(NamedTuple):
     """What the name of an MPPT or a string is matched with, and the three families it feeds."""
 
     since: str  # the version that knew its name first

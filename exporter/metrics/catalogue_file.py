@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from exporter.metrics.family import DEVICE_LABELS, PREFIX, Family
 from exporter.strict_yaml import Document, Section, kind, one_of, text
@@ -22,8 +21,7 @@ SECTIONS = ("since", "units", "families", "direct", "states", "kinds")
 _FAMILY_KEYS = ("help", "unit", "also", "label", "keys", "kinds", "since", "limit")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a file says of one family. `name` is the full one, `factors` lead to the base unit of `unit`.
 
     `keys` are the gateway's keys for each value of the label, best source first; the value is None where
@@ -49,7 +47,7 @@ class Entry:
     def without(self, keys: frozenset[str]) -> Entry:
         """The entry after other files have taken over some of its keys."""
         left = {value: tuple(k for k in group if k not in keys) for value, group in self.keys.items()}
-        return replace(self, keys={value: group for value, group in left.items() if group})
+        return self._replace(keys={value: group for value, group in left.items() if group})
 
     def family(self) -> Family:
         return Family(

@@ -6,7 +6,6 @@ A zone is a name of the time zone database; None is that of the system.
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 GATEWAY_CLOCK = "%Y-%m-%d %H:%M"
 
@@ -32,4 +31,8 @@ def clock_offset(text: str, zone: str | None, wall: float) -> float | None:
 
 
 def _tz(zone: str | None) -> tzinfo | None:
-    return None if zone is None else ZoneInfo(zone)
+    if zone is None:
+        return None
+    from zoneinfo import ZoneInfo  # looks for the system's files, which who names no zone does without
+
+    return ZoneInfo(zone)

@@ -6,8 +6,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from yarl import URL
@@ -34,8 +33,7 @@ class Overloaded(Exception):
     """There is no room for one more probed gateway."""
 
 
-@dataclass(frozen=True)
-class Operations:
+class Operations(NamedTuple):
     """What the routes do, wired by the command.
 
     `probe(target, seconds)` waits until a target is read and returns how to render it; it raises

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from exporter.strict_yaml import Section, flag, hidden_kind, kind, one_of, text
+from exporter.strict_yaml import Section, flag, hidden_kind, kind, nearest, one_of, text
 from exporter.web.tls import CIPHERS, CLIENT_AUTH, CURVES, VERSIONS, TlsError, TlsSettings, make_context
 
 T = TypeVar("T")
@@ -123,8 +122,8 @@ def _cipher(value: Any) -> str:
             "this list is for TLS 1.2"
         )
     if name not in CIPHERS:
-        near = difflib.get_close_matches(name, CIPHERS, n=1)
-        hint = f'; did you mean "{near[0]}"?' if near else f"; supported: {', '.join(CIPHERS)}"
+        near = nearest(name, CIPHERS)
+        hint = f'; did you mean "{near}"?' if near is not None else f"; supported: {', '.join(CIPHERS)}"
         raise ValueError(f"{name} is no cipher suite that is supported{hint}")
     return name
 
