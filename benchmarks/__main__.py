@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import decode, docs, idle, refresh, scale, scrape
-from benchmarks.measure import Incorrect, Options, Report, Row, table
+from benchmarks.measure import Incorrect, Options, Report, Row, compiled, table
 
 BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "decode": decode.run,
@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
     options = Options(smallest=arguments.smallest, profile=arguments.profile, all=arguments.all)
+    if not options.smallest and not compiled():
+        print("the exporter cannot be compiled into its own folder", file=sys.stderr)
+        return 2
     rows: list[Row] = []
     for name in arguments.names or BENCHMARKS:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import dataclasses
 import gc
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROGRAM = Path(__file__).parents[1] / "exporter"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,6 +23,15 @@ def require(condition: bool, claim: str) -> None:
     """Check a claim about the result; unlike `assert` it also holds under `python -O`."""
     if not condition:
         raise Incorrect(f"it does not hold that {claim}")
+
+
+def compiled() -> bool:
+    """Compile the exporter into files, as pip does with what it installs. False if that cannot be done.
+
+    Else every process compiles a checkout's modules anew where Python may not write such files by itself
+    (PYTHONDONTWRITEBYTECODE), and what that leaves behind in its memory would pass for the program's.
+    """
+    return bool(compileall.compile_dir(PROGRAM, quiet=2))
 
 
 @dataclass(frozen=True, slots=True)

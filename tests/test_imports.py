@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import exporter
+from benchmarks.idle import PLAIN_DEPENDENCIES, PROGRAM
 
 ROOT = Path(exporter.__file__).parent.parent
 MODULES = sorted((ROOT / "exporter").rglob("*.py"))
@@ -200,6 +201,15 @@ def test_serve_when_it_is_imported_then_what_most_exporters_do_without_is_not_lo
         "exporter.winet.recording",
     }  # fmt: skip
     assert loaded("import exporter.cli, exporter.commands.serve") & unwanted == set()
+
+
+@pytest.mark.real
+def test_serve_when_its_import_is_measured_then_the_floor_is_all_it_needs_of_others_and_no_more():
+    """A floor that imports what `serve` does not would make the program look cheaper than it is."""
+    ours, floor = loaded(PROGRAM), loaded(PLAIN_DEPENDENCIES)
+    assert floor - ours == set()
+    foreign = {name.partition(".")[0] for name in ours - floor} - sys.stdlib_module_names
+    assert foreign == {"exporter"}
 
 
 def loaded(statement: str) -> set[str]:
