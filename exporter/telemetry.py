@@ -17,7 +17,13 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
-class State(StrEnum):
+class _Word(StrEnum):
+    """A word that is looked up in dictionaries for every reading, and so as fast as any other text."""
+
+    __hash__ = str.__hash__
+
+
+class State(_Word):
     """Where the life with one target stands; exactly one holds at a time."""
 
     STARTING = "starting"
@@ -32,7 +38,7 @@ class State(StrEnum):
     LOCKED = "locked"
 
 
-class Reason(StrEnum):
+class Reason(_Word):
     """Why something failed: the closed list behind `winet2_errors_total{reason}`."""
 
     UNREACHABLE = "unreachable"  # name, route or port: no connection came about
@@ -68,7 +74,7 @@ class Reason(StrEnum):
     INTERNAL = "internal"  # a defect of this program
 
 
-class Service(StrEnum):
+class Service(_Word):
     """The questions that bring readings, in the order in which sources are preferred."""
 
     REAL = "real"
@@ -113,6 +119,8 @@ class Device(NamedTuple):
 class Answer(NamedTuple):
     """What one device said to one question, and when (monotonic and wall clock, seconds).
 
+    `inputs` are those of `direct`, which has no readings; all other services have nothing else.
+
     Two answers with one `layout` (None is none) have the same keys and units in the same order. In the later
     of the two, a reading that has not changed is the same object, and so are `readings` if none has.
     """
@@ -146,7 +154,7 @@ class Snapshot:
     gateway: Mapping[GatewayService, Answer] = field(default_factory=dict)
 
 
-class GatewayService(StrEnum):
+class GatewayService(_Word):
     """What only some firmware answers about the gateway and its plant as a whole."""
 
     ABOUT = "about"  # HTTP /about/list: the gateway's serial number and versions

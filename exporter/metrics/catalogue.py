@@ -83,6 +83,10 @@ class Source:
         for key, value in derived.items():
             object.__setattr__(self, key, value)
 
+    def __hash__(self) -> int:
+        """Of what nearly always tells two apart; factors have no hash."""
+        return hash((self.series, self.rank))
+
 
 class DirectKind(NamedTuple):
     """What the name of an MPPT or a string is matched with, and the three families it feeds."""

@@ -6,7 +6,7 @@ seldom happens. Those are kept joined, so that only what every refresh changes i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, count
 from operator import itemgetter, ne
 from typing import NamedTuple
@@ -93,6 +93,12 @@ class Columns:
         for number in compress(count(), map(ne, before, after)):
             self._sizes[number] += len(after[number]) - len(before[number])
             self._changed.add(number)
+
+    def changed(self, numbers: Iterable[int], before: Sequence[bytes], after: Sequence[bytes]) -> None:
+        """The same, for those who know which pieces are others."""
+        for number in set(numbers):
+            self._sizes[number] += len(after[number]) - len(before[number])
+        self._changed.update(numbers)
 
     def of_one(self, form: Format, ready: Ready, end: bytes) -> bytes:
         """The body for one target alone."""

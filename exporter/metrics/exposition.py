@@ -18,7 +18,7 @@ from exporter.metrics.columns import Body
 from exporter.metrics.formats import EOF, Format, generate, own_registry
 from exporter.metrics.lines import Part
 from exporter.metrics.mapping import TargetView
-from exporter.metrics.ready import Lines, TargetLines
+from exporter.metrics.ready import Assembled, Lines, TargetLines
 from exporter.metrics.rows import Row
 from exporter.telemetry import Snapshot, TargetInfo, TargetStatus
 
@@ -60,7 +60,7 @@ class Exposition:
         own_labels = tuple(sorted(self._labels))
         self._lines = Lines(own_labels)
         self._reload_lines = Part()
-        self._of_exporter: tuple[bytes, ...] = ()
+        self._of_exporter = Assembled(self._lines)
         self._write_reload()
         self._ready = {name: TargetLines(self._lines, name) for name in self._statuses}
         self._expires = -inf
@@ -154,7 +154,7 @@ class Exposition:
 
     def body(self, form: Format, *, apart: bool = False) -> Body:
         """The body of one scrape as it is ready now, in pieces; with `apart` more of them, for packing."""
-        pieces = [self._of_exporter, *(ready.pieces for ready in self._ready.values())]
+        pieces = [self._of_exporter.pieces, *(ready.pieces for ready in self._ready.values())]
         return self._lines.columns.of_all(form, pieces, generate(self._registry, form), apart=apart)
 
     def rows(self, target: str | None = None) -> Iterator[Row]:
@@ -190,9 +190,8 @@ class Exposition:
 
     def _write_reload(self) -> None:
         told = [] if self._reload is None else list(rows.reload_rows(*self._reload))
-        self._reload_lines.write(self._lines.shapes, (), told)
-        before, self._of_exporter = self._of_exporter, self._lines.put_together([self._reload_lines])
-        self._lines.columns.replaced(before, self._of_exporter)
+        self._reload_lines.write_rows(self._lines.shapes, (), told)
+        self._of_exporter.follow([self._reload_lines])
 
     def _count(self, before: TargetInfo | None, after: TargetInfo | None) -> None:
         """Keep account of what all targets have together: each of them shows the own labels of all."""

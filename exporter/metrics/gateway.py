@@ -9,7 +9,7 @@ from typing import NamedTuple
 from exporter.metrics import families, local_time
 from exporter.metrics.family import Family
 from exporter.metrics.slots import Dropped, Sample, label_text, quantity
-from exporter.metrics.units import has_value, to_float
+from exporter.metrics.units import has_value
 from exporter.telemetry import Answer, GatewayService, Reason, Snapshot, TargetInfo
 
 SERIAL, FIRMWARE = "I18N_COMMON_DEVICE_SN", "I18N_COMMON_APPLI_SOFT_VERSION"
@@ -54,11 +54,15 @@ _OWN_UNITS: Mapping[str, Factors] = {
 
 
 class GatewayView:
-    """What is shown of one gateway. `count` takes the reasons of values that cannot be shown."""
+    """What is shown of one gateway. `count` takes the reasons of values that cannot be shown.
+
+    `rated_watts` is the rated power of the whole plant, unless it is nought; it does not age.
+    """
 
     def __init__(self, units: Mapping[str, Factors], count: Callable[[tuple[Reason, ...]], None]) -> None:
         self.serial = self.hardware = self.firmware = ""
-        self._units = {**units, **_OWN_UNITS}
+        self.rated_watts: float | None = None
+        self._units = units
         self._count = count
         self._answers: dict[GatewayService, Answer] = {}
         self._samples: dict[GatewayService, tuple[Sample, ...]] = {}
@@ -75,6 +79,13 @@ class GatewayView:
             if service is _LOCAL and CLOCK in values and info.timezone is not None:
                 found.append(self._clock(values[CLOCK].value, info.timezone, answer.taken_wall))
             self._samples[service] = tuple(sample for sample in found if sample is not None)
+            if service is _STATISTICS:
+                rated = [
+                    sample.value
+                    for sample in self._samples[service]
+                    if sample.family is families.PLANT_RATED_POWER
+                ]
+                self.rated_watts = next((watts for watts in rated if watts > 0.0), None)
             if service is GatewayService.ABOUT:
                 texts = (values[key].value if key in values else "" for key in (SERIAL, HARDWARE, FIRMWARE))
                 self.serial, self.hardware, self.firmware = (
@@ -83,6 +94,8 @@ class GatewayView:
 
     def samples(self, aged: float) -> Iterator[Sample]:
         """Every sample of an answer that was not taken before `aged` (monotonic), each series once."""
+        if not self._samples:
+            return
         shown: set[tuple[Family, tuple[str, ...]]] = set()
         for service in GatewayService:
             if service not in self._samples or self._answers[service].taken_at < aged:
@@ -96,21 +109,15 @@ class GatewayView:
         """When each answer that gave samples was taken (monotonic)."""
         return [self._answers[service].taken_at for service in self._samples]
 
-    def rated_watts(self) -> float | None:
-        """Rated power of the whole plant, unless it is nought; it does not age."""
-        samples = self._samples.get(_STATISTICS, ())
-        rated = (s.value for s in samples if s.family is families.PLANT_RATED_POWER)
-        return next((watts for watts in rated if watts > 0.0), None)
-
     def _sample(self, fact: _Fact, value: str, unit: str) -> Sample | None:
         try:
-            found = quantity(value, unit, self._units[fact.unit])
+            found = quantity(value, unit, _OWN_UNITS.get(fact.unit) or self._units[fact.unit])
             if fact.unit == "switch" and found not in (None, 0, 1):
                 raise Dropped(Reason.UNREADABLE_VALUE)
         except Dropped as dropped:
             self._count((dropped.reason,))
             return None
-        return None if found is None else Sample(fact.family, fact.labels, to_float(found))
+        return None if found is None else Sample(fact.family, fact.labels, found)
 
     def _clock(self, text: str, timezone: str, wall: float) -> Sample | None:
         offset = local_time.clock_offset(text, timezone, wall)

@@ -7,19 +7,18 @@ family stand together in a piece, because a scrape needs them family by family.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import compress, count
-from math import inf
-from operator import itemgetter, ne
+from operator import ne
 from weakref import WeakValueDictionary
 
 from exporter.metrics.family import Family
+from exporter.metrics.heads import Heads, heads_of
 from exporter.metrics.rows import Row
+from exporter.metrics.slots import Values
 
 _NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 LARGE = 1e6  # from here on Go writes an exponent
-
-_family, _labels = itemgetter(0), itemgetter(1)
 
 
 def number_text(value: float) -> str:
@@ -38,74 +37,54 @@ def escaped(text: str) -> str:
 
 
 class Shape:
-    """Families and labels of the rows of a part, in their order; `columns` are those of its pieces."""
+    """The text around names and values of a part's rows; `columns` are those of its pieces."""
 
-    __slots__ = ("__weakref__", "_families", "_labels", "_piece_of", "_pieces", "columns")
+    __slots__ = ("__weakref__", "_pieces", "columns", "heads", "piece_of")
 
-    def __init__(
-        self,
-        families: list[Family],
-        labels: list[tuple[str, ...]],
-        shared: int,
-        column: Callable[[Family], int],
-    ) -> None:
-        self._families, self._labels = families, labels
+    def __init__(self, heads: Heads, shared: int, column: Callable[[Family], int]) -> None:
+        self.heads = heads
         places: dict[int, list[int]] = {}
-        for place, family in enumerate(families):
+        for place, (family, _) in enumerate(heads.all):
             places.setdefault(column(family), []).append(place)
         self.columns = tuple(places)
         self._pieces = tuple(
-            (
-                "".join(_template(families[place], labels[place], shared) for place in of_family),
-                tuple(of_family),
-            )
+            tuple((_template(*heads.all[place], shared), place) for place in of_family)
             for of_family in places.values()
         )
-        numbers = {place: n for n, (_, of_family) in enumerate(self._pieces) for place in of_family}
-        self._piece_of = tuple(numbers[place] for place in range(len(families)))
+        numbers = {place: number for number, piece in enumerate(self._pieces) for _, place in piece}
+        self.piece_of = tuple(numbers[place] for place in range(len(heads.all)))
 
-    def fits(self, rows: Sequence[Row]) -> bool:
-        return list(map(_family, rows)) == self._families and list(map(_labels, rows)) == self._labels
+    def pieces(self, values: Values, shared: tuple[str, ...]) -> list[bytes]:
+        """The lines of each family. `shared` are the escaped labels that all rows have, by their names."""
+        return [self.piece(number, values, shared) for number in range(len(self._pieces))]
 
-    def pieces(self, rows: Sequence[Row], shared: tuple[str, ...]) -> list[bytes]:
-        """The lines of each family.
-
-        `shared` are the escaped labels that all rows have, in the order of their names.
-        """
-        return [self._piece(number, rows, shared) for number in range(len(self._pieces))]
-
-    def rewrite(
-        self, pieces: list[bytes], rows: Sequence[Row], before: Sequence[Row], shared: tuple[str, ...]
-    ) -> bool:
-        """Make those pieces anew whose rows have other values than before. False if they are other rows."""
-        if len(rows) != len(before):
-            return False
-        old: set[int] = set()
-        for place in compress(count(), map(ne, rows, before)):
-            row, last = rows[place], before[place]
-            if row[0] is not last[0] or row[1] != last[1]:
-                return False
-            old.add(self._piece_of[place])
-        for number in old:
-            pieces[number] = self._piece(number, rows, shared)
-        return True
-
-    def _piece(self, number: int, rows: Sequence[Row], shared: tuple[str, ...]) -> bytes:
-        template, places = self._pieces[number]
-        values: list[float | str] = []
-        for place in places:
-            value = rows[place][2]
-            values += shared
-            values.append(value if -inf < value < LARGE else number_text(value))
-        return (template % tuple(values)).encode("utf-8", "replace")
+    def piece(self, number: int, values: Values, shared: tuple[str, ...]) -> bytes:
+        """The lines of one family, those without a value left out."""
+        lines = ""
+        for template, place in self._pieces[number]:
+            value = values[place]
+            if value is not None:
+                text = repr(value) if -LARGE < value < LARGE else number_text(value)
+                if len(template) == 3:
+                    first, second, third = template
+                    lines += f"{first}{shared[0]}{second}{shared[1]}{third}{text}\n"
+                elif len(template) == 2:
+                    first, second = template
+                    lines += f"{first}{shared[0]}{second}{text}\n"
+                else:
+                    lines += f"{template[0]}{text}\n"
+        return lines.encode("utf-8", "replace")
 
 
-def _template(family: Family, labels: tuple[str, ...], shared: int) -> str:
-    """One line with places for the shared labels, which are the family's first ones, and for the value."""
-    values = ["%s"] * shared + [escaped(label).replace("%", "%%") for label in labels]
+def _template(family: Family, labels: tuple[str, ...], shared: int) -> tuple[str, ...]:
+    """A line without its shared labels, which are the family's first ones, and value: what is before each.
+
+    In an escaped label there is no newline, so that one can stand for what is left out.
+    """
+    values = ["\n"] * shared + [escaped(label) for label in labels]
     pairs = sorted(zip(family.labels, values, strict=True))
     inner = ",".join(f'{name}="{value}"' for name, value in pairs)
-    return f"{family.name}{{{inner}}} %s\n" if inner else f"{family.name} %s\n"
+    return tuple((f"{family.name}{{{inner}}} " if inner else f"{family.name} ").split("\n"))
 
 
 class Shapes:
@@ -113,43 +92,46 @@ class Shapes:
 
     def __init__(self, column: Callable[[Family], int]) -> None:
         self._column = column
-        self._shapes: WeakValueDictionary[object, Shape] = WeakValueDictionary()
+        self._shapes: WeakValueDictionary[tuple[Heads, int], Shape] = WeakValueDictionary()
 
-    def of(self, rows: Sequence[Row], shared: int) -> Shape:
+    def of(self, heads: Heads, shared: int) -> Shape:
         """The shape of these rows, which have so many labels more than they name."""
-        families, labels = list(map(_family, rows)), list(map(_labels, rows))
-        key = (shared, *(family.name for family in families), *labels)
-        shape = self._shapes.get(key)
+        shape = self._shapes.get((heads, shared))
         if shape is None:
-            shape = self._shapes[key] = Shape(families, labels, shared, self._column)
+            shape = self._shapes[heads, shared] = Shape(heads, shared, self._column)
         return shape
 
 
 class Part:
-    """Lines of one matter. `told` is all that they depend on: they are made only if it has changed."""
+    """Lines of one matter. `told` is what they depend on, for those who ask before they write.
 
-    __slots__ = ("_rows", "pieces", "shape", "told")
+    `changed` are the pieces that are others than when somebody last cleared it.
+    """
+
+    __slots__ = ("_values", "changed", "pieces", "shape", "told")
 
     def __init__(self) -> None:
         self.told: object = self  # nothing is equal to it
         self.shape: Shape | None = None
-        self._rows: Sequence[Row] = ()
         self.pieces: list[bytes] = []
+        self.changed: set[int] | None = None
+        self._values: Values = []
 
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """Where each piece belongs."""
-        return self.shape.columns if self.shape is not None else ()
-
-    def write(self, shapes: Shapes, shared: tuple[str, ...], rows: Sequence[Row]) -> None:
-        """Make the lines of these rows."""
-        before, self._rows = self._rows, rows
-        if not rows:
-            self.shape, self.pieces = None, []
-            return
+    def write(self, shapes: Shapes, shared: tuple[str, ...], heads: Heads, values: Values) -> None:
+        """Make the lines of these rows, as far as they are new. `values` are not changed afterwards."""
+        before, self._values = self._values, values
         shape = self.shape
-        if shape is not None and shape.rewrite(self.pieces, rows, before, shared):
-            return
-        if self.shape is None or not self.shape.fits(rows):
-            self.shape = shapes.of(rows, len(shared))
-        self.pieces = self.shape.pieces(rows, shared)
+        if shape is None or shape.heads is not heads:
+            self.shape = shapes.of(heads, len(shared))
+            self.pieces = self.shape.pieces(values, shared)
+        elif values is not before:
+            old = {shape.piece_of[place] for place in compress(count(), map(ne, values, before))}
+            for number in old:
+                self.pieces[number] = shape.piece(number, values, shared)
+            self.changed = old if self.changed is None else self.changed | old
+
+    def write_rows(self, shapes: Shapes, shared: tuple[str, ...], rows: Iterable[Row]) -> None:
+        """The same for rows that come one by one."""
+        listed = list(rows)
+        heads = heads_of(tuple((family, labels) for family, labels, _ in listed))
+        self.write(shapes, shared, heads, [value for _, _, value in listed])

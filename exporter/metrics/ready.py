@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
+from weakref import WeakValueDictionary
 
 from exporter.metrics import rows, shown
 from exporter.metrics.columns import Columns
-from exporter.metrics.lines import Part, Shapes, escaped
-from exporter.metrics.mapping import DeviceView, TargetView
+from exporter.metrics.device_view import DeviceView
+from exporter.metrics.lines import Part, Shape, Shapes, escaped
+from exporter.metrics.mapping import TargetView
 from exporter.metrics.rows import Row
-from exporter.telemetry import Service, Snapshot, TargetInfo, TargetStatus
+from exporter.telemetry import Reason, Service, Snapshot, TargetInfo, TargetStatus
 
 EARLY_SECONDS = 0.001  # by which sums of times may be off: rather look once too often
+
+
+class Assembly:
+    """Which pieces of which parts make up each column: the same for all targets with parts of these shapes.
+
+    `columns` tells by part and piece where it belongs, and `shared` which columns have several pieces.
+    """
+
+    __slots__ = ("__weakref__", "columns", "shapes", "shared")
+
+    def __init__(self, shapes: tuple[Shape | None, ...]) -> None:
+        self.shapes = shapes
+        self.columns = tuple(shape.columns if shape is not None else () for shape in shapes)
+        sources: dict[int, list[tuple[int, int]]] = {}
+        for number, columns in enumerate(self.columns):
+            for piece, column in enumerate(columns):
+                sources.setdefault(column, []).append((number, piece))
+        self.shared = {column: pieces for column, pieces in sources.items() if len(pieces) > 1}
 
 
 class Lines:
@@ -22,44 +42,116 @@ class Lines:
         self.columns = Columns()
         self.shapes = Shapes(self.columns.number)
         self.own_labels = own_labels
+        self._assemblies: WeakValueDictionary[tuple[Shape | None, ...], Assembly] = WeakValueDictionary()
 
-    def put_together(self, parts: Iterable[Part]) -> tuple[bytes, ...]:
-        """The pieces of several parts, by column."""
-        pieces = [b""] * len(self.columns)
-        for part in parts:
-            for column, piece in zip(part.columns, part.pieces, strict=True):
-                pieces[column] += piece
-        return tuple(pieces)
+    def assembly(self, shapes: tuple[Shape | None, ...]) -> Assembly:
+        found = self._assemblies.get(shapes)
+        if found is None:
+            found = self._assemblies[shapes] = Assembly(shapes)
+        return found
+
+
+class Assembled:
+    """The pieces of several parts together, by column: what a scrape joins."""
+
+    __slots__ = ("_assembly", "_lines", "pieces")
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._assembly: Assembly | None = None
+        self.pieces: tuple[bytes, ...] = ()
+
+    def follow(self, parts: list[Part]) -> None:
+        """Take over what has changed of these parts, which are all there are."""
+        shapes = tuple([part.shape for part in parts])
+        if self._assembly is None or self._assembly.shapes != shapes:
+            self._assembly = self._lines.assembly(shapes)
+            self._begin_anew(parts, self._assembly)
+            return
+        if any([part.changed for part in parts]):
+            self._take_changes(parts, self._assembly)
+
+    def _take_changes(self, parts: list[Part], assembly: Assembly) -> None:
+        pieces = list(self.pieces)
+        columns = []
+        for part, of_part in zip(parts, assembly.columns, strict=True):
+            if part.changed:
+                for number in part.changed:
+                    column = of_part[number]
+                    pieces[column] = part.pieces[number]
+                    columns.append(column)
+                part.changed = None
+        for column in assembly.shared.keys() & columns if assembly.shared else ():
+            pieces[column] = _joined(parts, assembly.shared[column])
+        self._lines.columns.changed(columns, self.pieces, pieces)
+        self.pieces = tuple(pieces)
+
+    def _begin_anew(self, parts: list[Part], assembly: Assembly) -> None:
+        pieces = [b""] * len(self._lines.columns)
+        for part, columns in zip(parts, assembly.columns, strict=True):
+            for column, piece in zip(columns, part.pieces, strict=True):
+                pieces[column] = piece
+            part.changed = None
+        for column, sources in assembly.shared.items():
+            pieces[column] = _joined(parts, sources)
+        before, self.pieces = self.pieces, tuple(pieces)
+        self._lines.columns.replaced(before, self.pieces)
+
+    def withdraw(self) -> None:
+        """Take note that none of the pieces will be joined any more."""
+        self._lines.columns.replaced(self.pieces, ())
+
+
+def _joined(parts: list[Part], sources: list[tuple[int, int]]) -> bytes:
+    return b"".join([parts[part].pieces[number] for part, number in sources])
 
 
 class _DeviceLines:
-    """The parts of one device: what is known of it, and the readings of each service."""
+    """The parts of one device: what is known of it, how old it is, and the readings of each service."""
 
-    __slots__ = ("facts", "readings", "shared")
+    __slots__ = ("facts", "freshness", "readings", "shared")
 
     def __init__(self, shared: tuple[str, ...]) -> None:
         self.shared = shared
         self.facts = Part()
+        self.freshness = Part()
         self.readings: dict[Service, Part] = {}
 
 
 class TargetLines:
-    """`pieces` by column are what a scrape joins. They hold good until the monotonic time `expires`, and for
-    as long as the wall clock is in `step`.
+    """The lines of one target hold good until the monotonic time `expires`, and for as long as the wall clock
+    is in `step`.
     """
 
-    __slots__ = ("_devices", "_lines", "_of_view", "_parts", "_seen", "_shared", "expires", "pieces", "step")
+    __slots__ = (
+        "_assembled",
+        "_devices",
+        "_lines",
+        "_of_view",
+        "_parts",
+        "_seen",
+        "_seldom",
+        "_shared",
+        "expires",
+        "step",
+    )
 
     def __init__(self, lines: Lines, target: str) -> None:
         self._lines = lines
         self._shared = (escaped(target),)
+        self._assembled = Assembled(lines)
         self._parts: dict[str, Part] = {}
         self._devices: dict[str, _DeviceLines] = {}
         self._of_view: list[Part] = []
         self._seen: tuple[TargetInfo | None, Snapshot | None, bool] = None, None, False
-        self.pieces: tuple[bytes, ...] = ()
+        self._seldom: object = None
         self.expires = -inf
         self.step = -inf
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """What a scrape joins, by column."""
+        return self._assembled.pieces
 
     def make(
         self,
@@ -70,86 +162,82 @@ class TargetLines:
         step: float,
     ) -> None:
         """Make every line that is not ready; `step` is the wall clock in steps."""
-        info, counters = status.info, status.counters
-        counted = rows.counts(counters)
+        info = status.info
         up = shown.is_up(info, snapshot, now)
         firmware = view.gateway.firmware if view is not None else ""
-        dropped = view.errors if view is not None else {}
-        own_labels = self._lines.own_labels
-        times = (
-            up,
-            status.last_refresh_wall,
-            status.refresh_seconds,
-            status.device_count,
-            status.certificate_expiry_wall,
-        )
-        parts = [
-            self._part(
-                "info", (info, firmware, own_labels), lambda: [rows.info_row(info, firmware, own_labels)]
-            ),
-            self._sky_part(info, step),
-            self._part("own", info.devices, lambda: rows.own_rows(info)),
-            self._part("counts", counted, lambda: rows.count_rows(counted)),
-            self._part(
-                "errors",
-                (counters.errors.copy(), dropped.copy()),
-                lambda: rows.error_rows(counters.errors, dropped),
-            ),
-            self._part("state", status.state, lambda: rows.state_rows(status.state)),
-            self._part("up", times, lambda: rows.up_rows(status, up)),
-        ]
-        if now >= self.expires or self._has_news(info, snapshot, up):
+        self._write_seldom(status, firmware, view.errors if view is not None else {})
+        self._turn_sky(info, step)
+        shapes, shared = self._lines.shapes, self._shared
+        self._part("counts").write(shapes, shared, rows.COUNTS, rows.counts(status.counters))
+        self._part("times").write(shapes, shared, rows.TIMES, rows.times(status, up))
+        seen = self._seen
+        if now >= self.expires or seen[0] is not info or seen[1] is not snapshot or seen[2] is not up:
             self._of_view = [] if view is None else self._view_parts(info, view, now, up)
             self.expires = rows.expiry(info, view, snapshot, now) - EARLY_SECONDS
             self._seen = info, snapshot, up
-        before, self.pieces = self.pieces, self._lines.put_together(parts + self._of_view)
-        self._lines.columns.replaced(before, self.pieces)
+        self._assemble()
 
-    def _has_news(self, info: TargetInfo, snapshot: Snapshot | None, up: bool) -> bool:
-        seen = self._seen
-        return seen[0] is not info or seen[1] is not snapshot or seen[2] is not up
+    def turn_sky(self, info: TargetInfo, step: float) -> None:
+        """Follow the clock where nothing else has changed."""
+        self._turn_sky(info, step)
+        self._assemble()
 
     def withdraw(self) -> None:
-        """Take note that none of the pieces will be joined any more."""
-        self._lines.columns.replaced(self.pieces, ())
+        """Take note that none of the lines will be shown any more."""
+        self._assembled.withdraw()
+
+    def _assemble(self) -> None:
+        parts = [self._parts[name] for name in _STATUS_PARTS]
+        self._assembled.follow(parts + self._of_view)
+
+    def _write_seldom(self, status: TargetStatus, firmware: str, dropped: dict[Reason, int]) -> None:
+        """What hardly ever changes."""
+        info, state, own_labels = status.info, status.state, self._lines.own_labels
+        seldom = info, firmware, own_labels, state
+        if seldom != self._seldom:
+            self._seldom = seldom
+            self._tell("info", seldom[:3], lambda: [rows.info_row(info, firmware, own_labels)])
+            self._tell("own", info, lambda: rows.own_rows(info))
+            self._tell("state", state, lambda: rows.state_rows(state))
+        errors = status.counters.errors
+        if self._part("errors").told != (errors, dropped):
+            self._tell("errors", (errors.copy(), dropped.copy()), lambda: rows.error_rows(errors, dropped))
+
+    def _turn_sky(self, info: TargetInfo, step: float) -> None:
+        if step != self.step or self._seen[0] is not info:
+            self.step = step
+            midnight, degrees = rows.sky(*rows.place_of(info), step)
+            self._tell("sky", (midnight, degrees), lambda: rows.sky_rows(midnight, degrees))
 
     def _view_parts(self, info: TargetInfo, view: TargetView, now: float, up: bool) -> list[Part]:
         """What is known of the gateway and its devices, as far as it is not too old."""
         aged = shown.aged_before(info, view, now)
+        gateway = tuple(rows.gateway_rows(view, aged))
+        unmapped = view.unmapped if up else None
         parts = [
-            self._part("gateway", None, lambda: rows.gateway_rows(view, aged)),
-            self._part("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)),
+            self._tell("gateway", gateway, lambda: gateway),
+            self._tell("unmapped", unmapped, lambda: rows.unmapped_rows(unmapped)),
         ]
+        if view.resets or "resets" in self._parts:
+            parts.append(self._tell("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
+        if self._devices.keys() != view.devices.keys():
+            self._devices = {i: self._devices[i] for i in view.devices if i in self._devices}
         for identity, device in view.devices.items():
             parts += self._of_device(info, identity, device, now, aged, up)
-        self._devices = {identity: self._devices[identity] for identity in view.devices}
-        return [*parts, self._part("unmapped", None, lambda: rows.unmapped_rows(view, up))]
+        return parts
 
-    def turn_sky(self, info: TargetInfo, step: float) -> None:
-        """Follow the clock where nothing else has changed."""
-        told = self._parts["sky"].told
-        sky = self._sky_part(info, step)
-        if sky.told != told:
-            pieces = list(self.pieces)
-            for column, piece in zip(sky.columns, sky.pieces, strict=True):
-                pieces[column] = piece
-            before, self.pieces = self.pieces, tuple(pieces)
-            self._lines.columns.replaced(before, self.pieces)
+    def _tell(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:
+        """The part of that name, made anew unless it tells what it told before."""
+        part = self._part(name)
+        if part.told != told:
+            part.told = told
+            part.write_rows(self._lines.shapes, self._shared, make())
+        return part
 
-    def _sky_part(self, info: TargetInfo, step: float) -> Part:
-        """The lines of calendar and sun, whose families no other part has."""
-        self.step = step
-        midnight, degrees = rows.sky(*rows.place_of(info), step)
-        return self._part("sky", (midnight, degrees), lambda: rows.sky_rows(midnight, degrees))
-
-    def _part(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:
-        """The part of that name, made anew unless it tells what it told before (None: always)."""
+    def _part(self, name: str) -> Part:
         part = self._parts.get(name)
         if part is None:
             part = self._parts[name] = Part()
-        if told is None or part.told != told:
-            part.told = told
-            part.write(self._lines.shapes, self._shared, list(make()))
         return part
 
     def _of_device(
@@ -158,18 +246,23 @@ class TargetLines:
         lines = self._devices.get(identity)
         if lines is None:
             lines = self._devices[identity] = _DeviceLines((escaped(identity), *self._shared))
-        facts = list(rows.device_rows(info, identity, device, now, aged, up))
-        lines.facts.write(self._lines.shapes, lines.shared, facts)
-        parts = [lines.facts]
-        for service, answered in device.answered.items():
+        shapes, shared = self._lines.shapes, lines.shared
+        facts = rows.facts(info, identity, device, aged, up)
+        if lines.facts.told != facts:
+            lines.facts.told = facts
+            lines.facts.write_rows(shapes, shared, rows.fact_rows(*facts))
+        lines.freshness.write(shapes, shared, rows.FRESHNESS, rows.freshness(info, device, now))
+        parts = [lines.facts, lines.freshness]
+        for service, entries in device.entries.items():
             part = lines.readings.get(service)
             if part is None:
                 part = lines.readings[service] = Part()
-            if part.told is not answered:
-                part.told = answered
-                part.write(self._lines.shapes, lines.shared, answered.samples)
-            if now - answered.taken_at <= info.stale_after:
+            part.write(shapes, shared, entries.heads, entries.values)
+            if shown.is_fresh(info, entries.taken_at, now):
                 parts.append(part)
-        for gone in lines.readings.keys() - device.answered.keys():
+        for gone in lines.readings.keys() - device.entries.keys():
             del lines.readings[gone]
         return parts
+
+
+_STATUS_PARTS = ("info", "sky", "own", "counts", "errors", "state", "times")

@@ -13,8 +13,11 @@ from operator import attrgetter
 
 from exporter import sun
 from exporter.metrics import families, local_time, shown
+from exporter.metrics.device_view import DeviceView
 from exporter.metrics.family import Family
-from exporter.metrics.mapping import DeviceView, TargetView
+from exporter.metrics.heads import Heads, heads_of
+from exporter.metrics.mapping import TargetView
+from exporter.metrics.slots import Values
 from exporter.telemetry import Counters, Location, Reason, Snapshot, State, TargetInfo, TargetStatus
 
 SKY_STEP_SECONDS = 10.0  # in which the sun moves by 0.04 degrees; local days begin at whole steps
@@ -83,44 +86,27 @@ def _midnight(zone: str | None, wall: float) -> float:
 # Of the session --------------------------------------------------------------------------------------
 
 
-_counts = attrgetter(
-    "attempts",
-    "successes",
-    "failures",
-    "reconnections",
-    "messages_received",
-    "messages_sent",
-    "request_timeouts",
-    "watchdog_triggers",
-    "schema_errors",
-    "certificate_changes",
-    "refreshes",
-    "refresh_failures",
-)
 _COUNTS = (
-    families.ATTEMPTS,
-    families.SUCCESSES,
-    families.FAILURES,
-    families.RECONNECTIONS,
-    families.RECEIVED,
-    families.SENT,
-    families.TIMEOUTS,
-    families.WATCHDOG,
-    families.SCHEMA_ERRORS,
-    families.CERTIFICATE_CHANGES,
-    families.REFRESHES,
-    families.REFRESH_FAILURES,
+    (families.ATTEMPTS, "attempts"),
+    (families.SUCCESSES, "successes"),
+    (families.FAILURES, "failures"),
+    (families.RECONNECTIONS, "reconnections"),
+    (families.RECEIVED, "messages_received"),
+    (families.SENT, "messages_sent"),
+    (families.TIMEOUTS, "request_timeouts"),
+    (families.WATCHDOG, "watchdog_triggers"),
+    (families.SCHEMA_ERRORS, "schema_errors"),
+    (families.CERTIFICATE_CHANGES, "certificate_changes"),
+    (families.REFRESHES, "refreshes"),
+    (families.REFRESH_FAILURES, "refresh_failures"),
 )
+COUNTS = heads_of(tuple((family, ()) for family, _ in _COUNTS))
+_counts = attrgetter(*(name for _, name in _COUNTS))
 
 
-def counts(counters: Counters) -> tuple[int, ...]:
-    """Every count but the errors, in the order of their families."""
-    return tuple(_counts(counters))
-
-
-def count_rows(counted: tuple[int, ...]) -> Iterator[Row]:
-    for family, count in zip(_COUNTS, counted, strict=True):
-        yield family, (), float(count)
+def counts(counters: Counters) -> Values:
+    """Every count but the errors, in the order of `COUNTS`."""
+    return list(map(float, _counts(counters)))
 
 
 def error_rows(counted: dict[Reason, int], dropped: dict[Reason, int]) -> Iterator[Row]:
@@ -140,16 +126,30 @@ def _common_row(family: Family, label: str, value: float) -> Row:
     return family, (label,), value
 
 
-def up_rows(status: TargetStatus, up: bool) -> Iterator[Row]:
-    yield families.UP, (), float(up)
-    if status.last_refresh_wall is not None:
-        yield families.LAST_REFRESH, (), float(status.last_refresh_wall)
-    if status.refresh_seconds is not None:
-        yield families.DURATION, (), float(status.refresh_seconds)
-    if up and status.device_count is not None:
-        yield families.DEVICES, (), float(status.device_count)
-    if status.certificate_expiry_wall is not None:
-        yield families.CERTIFICATE_EXPIRY, (), float(status.certificate_expiry_wall)
+TIMES = heads_of(
+    tuple(
+        (family, ())
+        for family in (
+            families.UP,
+            families.LAST_REFRESH,
+            families.DURATION,
+            families.DEVICES,
+            families.CERTIFICATE_EXPIRY,
+        )
+    )
+)
+
+
+def times(status: TargetStatus, up: bool) -> Values:
+    """How a target stands, in the order of `TIMES`."""
+    devices = status.device_count
+    return [
+        float(up),
+        status.last_refresh_wall,
+        status.refresh_seconds,
+        float(devices) if up and devices is not None else None,
+        status.certificate_expiry_wall,
+    ]
 
 
 # Of the gateway and its devices ----------------------------------------------------------------------
@@ -168,26 +168,35 @@ def reset_rows(resets: dict[tuple[str, str], int]) -> Iterator[Row]:
         yield families.COUNTER_RESETS, (identity, family), float(times)
 
 
-def device_rows(
-    info: TargetInfo, identity: str, device: DeviceView, now: float, aged: float, up: bool
-) -> Iterator[Row]:
-    """What is known of a device beside its readings."""
-    facts = device.device
+def facts(
+    info: TargetInfo, identity: str, device: DeviceView, aged: float, up: bool
+) -> tuple[tuple[str, ...], bool | None, tuple[str, ...]]:
+    """What is known of a device beside its readings: the labels of its info, its link, and fault codes."""
+    told = device.device
     name = shown.device_name(info, identity, device)
-    known = (name, facts.model, device.kind, str(facts.dev_type), str(facts.dev_code))
+    known = (name, told.model, device.kind, str(told.dev_type), str(told.dev_code))
+    return known, told.online if up else None, shown.fault_codes(device, aged)
+
+
+def fact_rows(known: tuple[str, ...], online: bool | None, codes: tuple[str, ...]) -> Iterator[Row]:
     yield families.DEVICE_INFO, known, 1.0
-    if up and facts.online is not None:
-        yield families.DEVICE_ONLINE, (), float(facts.online)
-    yield families.DEVICE_UP, (), float(_is_fresh(info, device.last_at, now))
-    if device.last_wall is not None:
-        yield families.DEVICE_LAST_REFRESH, (), float(device.last_wall)
-    for code in shown.fault_codes(device, aged):
+    if online is not None:
+        yield families.DEVICE_ONLINE, (), float(online)
+    for code in codes:
         yield families.DEVICE_FAULT, (code,), 1.0
 
 
-def unmapped_rows(view: TargetView, up: bool) -> Iterator[Row]:
-    if up:
-        yield families.UNMAPPED, (), float(view.unmapped)
+FRESHNESS = heads_of(((families.DEVICE_UP, ()), (families.DEVICE_LAST_REFRESH, ())))
+
+
+def freshness(info: TargetInfo, device: DeviceView, now: float) -> Values:
+    """How old a device's readings are, in the order of `FRESHNESS`."""
+    return [float(shown.is_fresh(info, device.last_at, now)), device.last_wall]
+
+
+def unmapped_rows(unmapped: int | None) -> Iterator[Row]:
+    if unmapped is not None:
+        yield families.UNMAPPED, (), float(unmapped)
 
 
 def target_rows(
@@ -209,25 +218,30 @@ def target_rows(
         *sky_rows(*sky(*place_of(info), sky_step(wall))),
         *own_rows(info),
     ]
-    rows += [*count_rows(counts(status.counters)), *error_rows(status.counters.errors, dropped)]
-    rows += [*state_rows(status.state), *up_rows(status, up)]
+    rows += [*_rows(COUNTS, counts(status.counters)), *error_rows(status.counters.errors, dropped)]
+    rows += [*state_rows(status.state), *_rows(TIMES, times(status, up))]
     if view is not None:
         aged = shown.aged_before(info, view, now)
         rows += [*gateway_rows(view, aged), *reset_rows(view.resets)]
         for identity, device in view.devices.items():
-            of_device = [*device_rows(info, identity, device, now, aged, up)]
-            of_device += shown.fresh_samples(info, device, now)
+            of_device = [
+                *fact_rows(*facts(info, identity, device, aged, up)),
+                *_rows(FRESHNESS, freshness(info, device, now)),
+                *shown.fresh_samples(info, device, now),
+            ]
             rows += [(family, (identity, *labels), value) for family, labels, value in of_device]
-        rows += unmapped_rows(view, up)
+        rows += unmapped_rows(view.unmapped if up else None)
     for family, labels, value in rows:
         yield family, (*target, *labels), value
 
 
+def _rows(heads: Heads, values: Values) -> Iterator[Row]:
+    for (family, labels), value in zip(heads.all, values, strict=True):
+        if value is not None:
+            yield family, labels, value
+
+
 # Until when ------------------------------------------------------------------------------------------
-
-
-def _is_fresh(info: TargetInfo, taken_at: float | None, now: float) -> bool:
-    return taken_at is not None and now - taken_at <= info.stale_after
 
 
 def expiry(info: TargetInfo, view: TargetView | None, snapshot: Snapshot | None, now: float) -> float:
@@ -236,7 +250,7 @@ def expiry(info: TargetInfo, view: TargetView | None, snapshot: Snapshot | None,
     rarely: list[float] = []
     if view is not None:
         for device in view.devices.values():
-            taken += [answered.taken_at for answered in device.answered.values()]
+            taken += [entries.taken_at for entries in device.entries.values() if entries.taken_at is not None]
             if device.last_at is not None:
                 taken.append(device.last_at)
             if device.faults is not None:
@@ -245,4 +259,5 @@ def expiry(info: TargetInfo, view: TargetView | None, snapshot: Snapshot | None,
         aged = shown.aged_before(info, view, now)
         # what was taken at `aged` is shown until now
         rarely = [at - aged + now for at in rarely if at >= aged]
-    return min([at + info.stale_after for at in taken if now - at <= info.stale_after] + rarely, default=inf)
+    oldest = now - info.stale_after
+    return min([at + info.stale_after for at in taken if at >= oldest] + rarely, default=inf)

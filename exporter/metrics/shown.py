@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.metrics import families
+from exporter.metrics.device_view import DeviceView
 from exporter.metrics.family import PREFIX
-from exporter.metrics.mapping import DeviceView, TargetView
+from exporter.metrics.mapping import TargetView
 from exporter.metrics.slots import Sample
 from exporter.telemetry import Snapshot, TargetInfo
 
@@ -68,7 +69,12 @@ def show(
 
 
 def is_up(info: TargetInfo, snapshot: Snapshot | None, now: float) -> bool:
-    return snapshot is not None and now - snapshot.taken_at <= info.stale_after
+    return snapshot is not None and is_fresh(info, snapshot.taken_at, now)
+
+
+def is_fresh(info: TargetInfo, taken_at: float | None, now: float) -> bool:
+    """Whether what was read then (monotonic; None is never) is not too old."""
+    return taken_at is not None and now - taken_at <= info.stale_after
 
 
 def aged_before(info: TargetInfo, view: TargetView, now: float) -> float:
@@ -98,9 +104,9 @@ def fault_words(device: DeviceView, aged: float) -> tuple[str, ...]:
 
 def fresh_samples(info: TargetInfo, device: DeviceView, now: float) -> Iterator[Sample]:
     """The samples of every answer that is not too old."""
-    for answered in device.answered.values():
-        if now - answered.taken_at <= info.stale_after:
-            yield from answered.samples
+    for entries in device.entries.values():
+        if is_fresh(info, entries.taken_at, now):
+            yield from entries.samples()
 
 
 def _device(

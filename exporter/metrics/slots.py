@@ -1,23 +1,26 @@
-"""What the entries of an answer become. One slot an entry, kept as long as the key stays in its place.
+"""What the entries of an answer become. One slot a place, for as long as keys and units stay as they are.
 
-Most readings are the same text as ten seconds before, so a slot converts only what has changed; what its
-key means was settled when the slot was made.
+What its key and unit mean is settled when a slot is made; from then on it only turns texts into numbers. A
+slot without a memory of its own is shared by all devices that have such an entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from exporter.metrics import units
 from exporter.metrics.catalogue import DirectKind, Family, Source
 from exporter.metrics.guards import PowerGuard, TotalGuard, Verdict
-from exporter.telemetry import DirectInput, Reason, Service, printable
+from exporter.metrics.heads import Head
+from exporter.telemetry import Reason, Service, printable
 
-_new = tuple.__new__  # what Sample() does, without its call
-
+Item = tuple[str, ...]  # a Reading or a DirectInput
+Values = list[float | None]
 Token = tuple[Service, str, int]  # service, key, and how often the key came before it in the answer
+Reasons = tuple[Reason, ...]
 
 
 class Sample(NamedTuple):
@@ -26,6 +29,13 @@ class Sample(NamedTuple):
     family: Family
     labels: tuple[str, ...]
     value: float
+
+
+class Moment(NamedTuple):
+    """When an answer was read, and when the one before it (monotonic)."""
+
+    at: float
+    before: float
 
 
 class Dropped(Exception):
@@ -37,73 +47,70 @@ class Dropped(Exception):
 
 
 class Slot:
-    """One entry's samples, and the reasons why it has fewer than it could."""
+    """One place of an answer. `heads` are those of its rows, `unmapped` a key without entry."""
 
-    __slots__ = ("key", "reasons", "samples", "unit", "value")
+    __slots__ = ("heads",)
 
-    steady = True  # the same text gives the same samples again
     is_state = False
+    of_battery = False
+    unmapped: str | None = None
 
-    @property
-    def of_battery(self) -> bool:
-        """Whether it is about a battery, which a hybrid may lack."""
-        return False
+    def __init__(self, heads: tuple[Head, ...] = ()) -> None:
+        self.heads = heads
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.value: str | None = None
-        self.unit: str | None = None
-        self.samples: tuple[Sample, ...] = ()
-        self.reasons: tuple[Reason, ...] = ()
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        """Put what the item says into its rows, from `row` on; None is absent. Returns what is wrong with it.
 
-    def take(self, value: str, unit: str, at: float) -> None:
-        """Take over a new text, read at the monotonic time `at`."""
-        self.value, self.unit = value, unit
-        try:
-            self.samples, self.reasons = self._convert(value, unit, at), ()
-        except Dropped as dropped:
-            self.samples, self.reasons = (), (dropped.reason,)
-            if dropped.reason is Reason.SERIES_LIMIT:
-                self.value = None  # there may be room the next time
-
-    def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
+        The rows hold what the last answer gave, if that is known. While something is wrong it is called at
+        every answer, else for another text than before.
+        """
         raise NotImplementedError
+
+    def confirm(self, at: float) -> None:
+        """What the first row holds was read again, last at the monotonic time `at`."""
 
 
 class Mapped(Slot):
-    """A key of the catalogue. Of several sources of one series only the chosen one is shown."""
+    """A key of the catalogue in one unit."""
 
-    __slots__ = ("_chosen", "_factor", "_source")
+    __slots__ = ("_scale", "of_battery")
 
-    def __init__(self, key: str, source: Source, *, chosen: bool) -> None:
-        super().__init__(key)
-        self._source = source
-        self._factor: Decimal | None = None
-        self._chosen = chosen
+    def __init__(self, source: Source, unit: str) -> None:
+        super().__init__(((source.family, source.labels),))
+        self.of_battery = source.of_battery
+        self._scale = _scale(units.factor(source.factors, unit))
 
-    @property
-    def of_battery(self) -> bool:
-        return self._source.of_battery
-
-    def take(self, value: str, unit: str, at: float) -> None:
-        if unit != self.unit:
-            self._factor = units.factor(self._source.factors, unit)
-        if self._factor is None or not self._chosen or not units.is_number(value):
-            super().take(value, unit, at)  # whatever is wrong, it is told there
-            return
-        self.value, self.unit, self.reasons = value, unit, ()
-        source = self._source
-        self.samples = (_new(Sample, (source.family, source.labels, units.scaled(value, self._factor))),)
-
-    def _says_the_same(self, value: str, unit: str) -> bool:
-        """Whether a text has to be neither converted nor refused again: what came of it holds."""
-        return value == self.value and unit == self.unit and (bool(self.samples) or not self._chosen)
-
-    def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
-        """What `take` left: no value, a wrong one, or that of a source which was not chosen."""
-        if quantity(value, unit, self._source.factors) is not None:
-            raise Dropped(Reason.DUPLICATE)
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        if self._scale is None or not units.is_number(item[1]):
+            values[row] = None
+            return _refused(item[1])
+        values[row] = self._scale(item[1])
         return ()
+
+
+class Spare(Slot):
+    """A key whose series comes from another one: it is only seen that it is one too many."""
+
+    __slots__ = ("_known_unit", "of_battery")
+
+    def __init__(self, source: Source, unit: str) -> None:
+        super().__init__()
+        self.of_battery = source.of_battery
+        self._known_unit = units.factor(source.factors, unit) is not None
+
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        known = self._known_unit and units.is_number(item[1])
+        return (Reason.DUPLICATE,) if known else _refused(item[1])
+
+
+@lru_cache(maxsize=5_000)
+def mapped(source: Source, unit: str) -> Mapped:
+    return Mapped(source, unit)
+
+
+@lru_cache(maxsize=5_000)
+def spare(source: Source, unit: str) -> Spare:
+    return Spare(source, unit)
 
 
 class Rating:
@@ -115,151 +122,183 @@ class Rating:
         self.watts: float | None = None
 
 
-class Power(Mapped):
+class Power(Slot):
     """A power that a device's rating bounds."""
 
-    __slots__ = ("_guard", "_rating")
+    __slots__ = ("_guard", "_mapped", "_rating", "of_battery")
 
-    steady = False
-
-    def __init__(self, key: str, source: Source, guard: PowerGuard, rating: Rating, *, chosen: bool) -> None:
-        super().__init__(key, source, chosen=chosen)
+    def __init__(self, plain: Mapped, guard: PowerGuard, rating: Rating) -> None:
+        super().__init__(plain.heads)
+        self.of_battery = plain.of_battery
+        self._mapped = plain
         self._guard = guard
         self._rating = rating
 
-    def take(self, value: str, unit: str, at: float) -> None:
-        if not self._says_the_same(value, unit):
-            super().take(value, unit, at)
-        for sample in self.samples:
-            if not self._guard.accepts(sample.value, self._rating.watts):
-                self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        reasons = self._mapped.write(item, when, values, row)
+        watts = values[row]
+        if watts is not None and not self._guard.accepts(watts, self._rating.watts):
+            values[row] = None
+            return (Reason.IMPLAUSIBLE,)
+        return reasons
 
 
-class Total(Mapped):
-    """A lifetime total, judged by its history at every reading."""
+class Total(Slot):
+    """A lifetime total, judged by its history. `resets` counts by family how often one went back."""
 
-    __slots__ = ("_guard", "_rating", "_resets")
+    __slots__ = ("_guard", "_mapped", "_rating", "_resets", "of_battery")
 
-    steady = False
-
-    def __init__(
-        self,
-        key: str,
-        source: Source,
-        guard: TotalGuard,
-        rating: Rating,
-        resets: dict[str, int],
-        *,
-        chosen: bool,
-    ) -> None:
-        super().__init__(key, source, chosen=chosen)
+    def __init__(self, plain: Mapped, guard: TotalGuard, rating: Rating, resets: dict[str, int]) -> None:
+        super().__init__(plain.heads)
+        self.of_battery = plain.of_battery
+        self._mapped = plain
         self._guard = guard
         self._rating = rating
         self._resets = resets
 
-    def take(self, value: str, unit: str, at: float) -> None:
-        if self._says_the_same(value, unit):
-            if self.samples:
-                self._guard.confirm(at)
-            return
-        super().take(value, unit, at)
-        for sample in self.samples:
-            verdict = self._guard.judge(sample.value, at, self._rating.watts)
-            if verdict is Verdict.HELD_OFF:
-                self.samples, self.reasons = (), (Reason.IMPLAUSIBLE,)
-            if verdict is Verdict.RESET:
-                name = self._source.family.name
-                self._resets[name] = self._resets.get(name, 0) + 1
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        if values[row] is not None:
+            self._guard.confirm(when.before)
+        reasons = self._mapped.write(item, when, values, row)
+        joules = values[row]
+        if joules is None:
+            return reasons
+        verdict = self._guard.judge(joules, when.at, self._rating.watts)
+        if verdict is Verdict.HELD_OFF:
+            values[row] = None
+            return (Reason.IMPLAUSIBLE,)
+        if verdict is Verdict.RESET:
+            name = self.heads[0][0].name
+            self._resets[name] = self._resets.get(name, 0) + 1
+        return ()
+
+    def confirm(self, at: float) -> None:
+        self._guard.confirm(at)
 
 
 class Generic(Slot):
     """A key without an entry in the catalogue: a number is shown as it is, so that nothing is lost."""
 
-    __slots__ = ("_family", "_has_room", "_owners", "_token")
+    __slots__ = ("_has_room", "_owners", "_token", "unmapped")
 
     def __init__(
-        self, token: Token, family: Family, owners: dict[object, Token], has_room: Callable[[], bool]
+        self, head: Head, token: Token, owners: dict[object, Token], has_room: Callable[[], bool]
     ) -> None:
-        super().__init__(token[1])
+        super().__init__((head,))
+        self.unmapped = token[1]
         self._token = token
-        self._family = family
         self._owners = owners
         self._has_room = has_room
 
-    def _convert(self, value: str, unit: str, at: float) -> tuple[Sample, ...]:
-        number = units.number(value)
-        if number is None:
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        return self.write_text(item[1], values, row)
+
+    def write_text(self, text: str, values: Values, row: int) -> Reasons:
+        values[row] = None
+        if not units.is_number(text):
             return ()
-        labels = (label_text(self.key), label_text(unit))
+        labels = self.heads[0][1]
         owner = self._owners.get(labels)
         if owner is None:
             if not self._has_room():
-                raise Dropped(Reason.SERIES_LIMIT)
+                return (Reason.SERIES_LIMIT,)
             owner = self._owners[labels] = self._token
         if owner != self._token:
-            raise Dropped(Reason.DUPLICATE)
-        return (Sample(self._family, labels, units.to_float(number)),)
+            return (Reason.DUPLICATE,)
+        values[row] = float(text) + 0.0
+        return ()
 
 
-class Input:
-    """One MPPT or string of `direct`: voltage, current and their product, each for itself."""
+class Pair(Slot):
+    """An entry of `direct` whose name is unknown: its two numbers without an entry in the catalogue."""
 
-    __slots__ = ("_amperes", "_entry", "_kind", "_labels", "_repeated", "_volts", "reasons", "samples")
+    __slots__ = ("_first", "_second", "unmapped")
 
-    def __init__(
-        self,
-        kind: DirectKind,
-        number: str,
-        volts: Mapping[str, Decimal],
-        amperes: Mapping[str, Decimal],
-        *,
-        repeated: bool,
-    ) -> None:
-        self._kind = kind
-        self._labels = (number,)
-        self._volts = volts
-        self._amperes = amperes
-        self._repeated = repeated
-        self._entry: DirectInput | None = None
-        self.samples: tuple[Sample, ...] = ()
-        self.reasons: tuple[Reason, ...] = ()
+    def __init__(self, first: Generic, second: Generic) -> None:
+        super().__init__(first.heads + second.heads)
+        self.unmapped = first.unmapped
+        self._first, self._second = first, second
 
-    def take(self, entry: DirectInput) -> None:
-        if entry == self._entry:
-            return
-        self._entry = entry
-        samples: list[Sample] = []
-        reasons: list[Reason] = [Reason.DUPLICATE] if self._repeated else []
-        if not self._repeated:
-            volts = self._part(entry.voltage, entry.voltage_unit, self._volts, reasons)
-            amperes = self._part(entry.current, entry.current_unit, self._amperes, reasons)
-            watts = None if volts is None or amperes is None else volts * amperes
-            kind = self._kind
-            for family, value in ((kind.voltage, volts), (kind.current, amperes), (kind.power, watts)):
-                if value is not None:
-                    samples.append(Sample(family, self._labels, units.to_float(value)))
-        self.samples, self.reasons = tuple(samples), tuple(reasons)
-
-    @staticmethod
-    def _part(value: str, unit: str, factors: Mapping[str, Decimal], reasons: list[Reason]) -> Decimal | None:
-        try:
-            return quantity(value, unit, factors)
-        except Dropped as dropped:
-            reasons.append(dropped.reason)
-            return None
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        _, first, _, second, _ = item
+        return self._first.write_text(first, values, row) + self._second.write_text(second, values, row + 1)
 
 
-def quantity(value: str, unit: str, factors: Mapping[str, Decimal]) -> Decimal | None:
-    """A reading in base units, exactly; None where the gateway has no value."""
-    number = units.number(value)
-    if number is None:
-        if units.has_value(value):
-            raise Dropped(Reason.UNREADABLE_VALUE)
-        return None
+class Input(Slot):
+    """One MPPT or string of `direct`: voltage, current and their product, each for itself.
+
+    The product is rounded once, not those that it is made of.
+    """
+
+    __slots__ = ("_amperes", "_both", "_volts")
+
+    def __init__(self, kind: DirectKind, number: str, volts: Decimal | None, amperes: Decimal | None) -> None:
+        super().__init__(tuple((family, (number,)) for family in kind.families))
+        self._volts = _scale(volts)
+        self._amperes = _scale(amperes)
+        self._both = None if volts is None or amperes is None else volts * amperes
+
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        _, voltage, _, current, _ = item
+        volts = amperes = watts = None
+        reasons: Reasons = ()
+        if self._volts is None or not units.is_number(voltage):
+            reasons = _refused(voltage)
+        else:
+            volts = self._volts(voltage)
+        if self._amperes is None or not units.is_number(current):
+            reasons += _refused(current)
+        else:
+            amperes = self._amperes(current)
+        if volts is not None and amperes is not None and self._both is not None:
+            watts = units.to_float(Decimal(voltage) * Decimal(current) * self._both)
+        values[row : row + 3] = volts, amperes, watts
+        return reasons
+
+
+@lru_cache(maxsize=5_000)
+def direct_input(kind: DirectKind, number: str, volts: Decimal | None, amperes: Decimal | None) -> Input:
+    """`volts` and `amperes` are the units' factors, None for unknown ones."""
+    return Input(kind, number, volts, amperes)
+
+
+class Repeated(Slot):
+    """An entry of `direct` that would be a series which another one has."""
+
+    __slots__ = ()
+
+    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
+        return (Reason.DUPLICATE,)
+
+
+REPEATED = Repeated()
+
+
+def _refused(text: str) -> Reasons:
+    """What is wrong with a text that is no number, or has a unit that nobody knows."""
+    if units.is_number(text):
+        return (Reason.UNKNOWN_UNIT,)
+    return (Reason.UNREADABLE_VALUE,) if units.has_value(text) else ()
+
+
+def _scale(by: Decimal | None) -> Callable[[str], float] | None:
+    return None if by is None else units.scale(by)
+
+
+def quantity(value: str, unit: str, factors: Mapping[str, Decimal]) -> float | None:
+    """A reading in base units; None where the gateway has no value."""
     factor = units.factor(factors, unit)
-    if factor is None:
-        raise Dropped(Reason.UNKNOWN_UNIT)
-    return number * factor
+    if factor is not None and units.is_number(value):
+        return units.scale(factor)(value)
+    for reason in _refused(value):
+        raise Dropped(reason)
+    return None
+
+
+@lru_cache(maxsize=10_000)
+def generic_head(family: Family, key: str, unit: str) -> Head:
+    """What a key without entry is called: the same for all devices that have it."""
+    return family, (label_text(key), label_text(unit))
 
 
 def label_text(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,12})?", re.ASCII)
@@ -15,19 +15,18 @@ def has_value(text: str) -> bool:
     return text.strip().casefold() not in _NO_VALUE
 
 
-def number(text: str) -> Decimal | None:
-    """The number in a text, or None. Digits and one point: nothing else was ever seen."""
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
-
-
 def is_number(text: str) -> bool:
-    """Whether `number` would find one."""
+    """Whether a text is a number. Digits and one point: nothing else was ever seen."""
     return _NUMBER.fullmatch(text) is not None
 
 
-def scaled(text: str, by: Decimal) -> float:
-    """The number in a text times a factor, as the nearest float; never -0.0."""
-    return (float(text) if by == 1 else float(Decimal(text) * by)) + 0.0
+def scale(by: Decimal) -> Callable[[str], float]:
+    """What multiplies the number in a text: exactly, then the nearest float; never -0.0."""
+    _, digits, exponent = by.normalize().as_tuple()
+    if by > 0 and digits == (1,):  # `float` moves a point as exactly, and faster
+        zeros = f"e{exponent}" if exponent else ""
+        return lambda text: float(text + zeros) + 0.0
+    return lambda text: to_float(Decimal(text) * by)
 
 
 def factor(factors: Mapping[str, Decimal], unit: str) -> Decimal | None:

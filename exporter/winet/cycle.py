@@ -205,12 +205,13 @@ class Cycle:
                 return errors.NoData(f"the reply to {question.service} has no list", reply.code)
             self._note_problems(decoded.problems)
             items = decoded.items
-        answers.pop(question.service, None)
-        room = MOST_HELD - self._held()
-        if len(items) > room:
-            too_many = f"{question.service} brings more than {MOST_HELD} readings in all"
-            self._note_problems([lists.Problem(Reason.INVALID_READING, too_many)])
-            items, wording = items[:room], None
+        last = answers.pop(question.service, None)
+        if wording is None or last is None or last.layout is not wording:  # there may be more of them now
+            room = MOST_HELD - self._held()
+            if len(items) > room:
+                too_many = f"{question.service} brings more than {MOST_HELD} readings in all"
+                self._note_problems([lists.Problem(Reason.INVALID_READING, too_many)])
+                items, wording = items[:room], None
         answers[question.service] = Answer(
             self._clock(), self._wall(), () if direct else items, items if direct else (), wording
         )

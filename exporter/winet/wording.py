@@ -38,25 +38,42 @@ class Apart(NamedTuple):
 class Wording:
     """All of an answer but its values; `items` are those that it was learned from."""
 
-    __slots__ = ("__weakref__", "_apart", "_marks", "items", "service")
+    __slots__ = ("__weakref__", "_ends", "_head", "_length", "_marks", "items", "service")
 
     def __init__(self, service: str, marks: tuple[str, ...], apart: Apart, items: tuple[Any, ...]) -> None:
         self.service = service
         self.items = items
         self._marks = marks
-        self._apart = apart
+        self._head = apart.head
+        # what is behind each value, and between two of them if there are two marks
+        self._ends = tuple(f'"{rest}' for rest in apart.rests)
+        marked = len(apart.rests) // len(marks) * sum(map(len, marks))
+        self._length = len(apart.head) + sum(map(len, self._ends)) + marked
 
     def values(self, text: str) -> tuple[str, ...] | None:
         """The values in a text that is worded like this; None for any other."""
-        head, rests, _ = self._apart
-        if not text.startswith(head) or "\\" in text:
+        if not text.startswith(self._head) or "\\" in text:
             return None
-        apart = _take_apart(text, self._marks)
-        if apart is None or apart.rests != rests or not "".join(apart.values).isprintable():
+        head, *pieces = text.split(self._marks[0])
+        if head != self._head or len(pieces) * len(self._marks) != len(self._ends):
             return None
-        if max(map(len, apart.values)) > messages.LONGEST_TEXT:
+        values = self._without_ends(pieces)
+        told = "".join(values)
+        # an end that is not there was not taken away
+        if len(told) + self._length != len(text) or '"' in told or not told.isprintable():
             return None
-        return apart.values if apart.head == head else None
+        if len(told) > messages.LONGEST_TEXT and max(map(len, values)) > messages.LONGEST_TEXT:
+            return None
+        return tuple(values)
+
+    def _without_ends(self, pieces: list[str]) -> list[str]:
+        if len(self._marks) == 1:
+            return list(map(str.removesuffix, pieces, self._ends))
+        values: list[str] = []
+        for piece, between, end in zip(pieces, self._ends[::2], self._ends[1::2], strict=True):
+            first, _, second = piece.removesuffix(end).partition(between + self._marks[1])
+            values += (first, second)
+        return values
 
     def told(self, values: tuple[str, ...], last: tuple[Any, ...] | None) -> tuple[Any, ...]:
         """The items with these values: those that are as in `last` (of this wording) are the same objects.

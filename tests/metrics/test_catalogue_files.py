@@ -14,7 +14,6 @@ from exporter.telemetry import (
     Device,
     DeviceReport,
     DirectInput,
-    Reading,
     Service,
     Snapshot,
     TargetInfo,
@@ -181,14 +180,14 @@ def test_view_when_an_input_has_no_number_then_its_readings_are_generic(tmp_path
     """A loose pattern costs a name, not the refresh."""
     loaded = load(tmp_path, 'direct: {mppt: "IN(.*)"}\n')
     view = TargetView(loaded, families.READING, families.DEVICE_STATE, 10)
-    answer = Answer(1.0, 2.0, (Reading("MY_KEY", "1", "W"),), (DirectInput("INx", "1", "V", "2", "A"),))
+    answer = Answer(1.0, 2.0, (), (DirectInput("INx", "1", "V", "2", "A"),))
     device = Device("SN", "1", 35, 1, "n", "m", True)
     view.update(
         Snapshot(1.0, 2.0, (DeviceReport(device, {Service.DIRECT: answer}),)),
         TargetInfo("roof", "192.0.2.10", "ws", "bypass", {}, 50.0, 500),
     )
-    shown = [sample.labels for sample in view.devices["SN"].answered[Service.DIRECT].samples]
-    assert shown == [("MY_KEY", "W"), ("INx", "V"), ("INx", "A")]
+    shown = [sample.labels for sample in view.devices["SN"].entries[Service.DIRECT].samples()]
+    assert shown == [("INx", "V"), ("INx", "A")]
 
 
 def test_load_when_an_entry_tells_kinds_version_and_limit_then_they_are_kept(tmp_path):

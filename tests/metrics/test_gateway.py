@@ -231,10 +231,10 @@ def test_update_when_a_new_answer_lacks_a_key_then_the_old_value_is_gone():
 def test_rated_watts_when_statistics_tells_it_then_it_is_known_and_does_not_age(value, unit, watts):
     """A plant is not rebuilt overnight; nothing at all is no rating."""
     gateway = Gateway()
-    assert gateway.view.rated_watts() is None
+    assert gateway.view.rated_watts is None
     gateway.says(STATISTICS, ("rated_power", value, unit))
     gateway.now += 1e6
-    assert gateway.view.rated_watts() == watts
+    assert gateway.view.rated_watts == watts
 
 
 # The clock -------------------------------------------------------------------------------------------

@@ -301,13 +301,13 @@ def test_lines_when_only_the_state_changes_then_those_of_devices_are_not_made_ag
     snapshot = snapshot_of(world, report_of(world))
     world.update(status_of(), snapshot)
     written: list[str] = []
-    piece = Shape._piece
+    piece = Shape.piece
 
-    def watched(self, number, rows, shared):
-        written.extend(rows[place][0].name for place in self._pieces[number][1])
-        return piece(self, number, rows, shared)
+    def watched(self, number, values, shared):
+        written.extend(self.heads.all[place][0].name for _, place in self._pieces[number])
+        return piece(self, number, values, shared)
 
-    monkeypatch.setattr(Shape, "_piece", watched)
+    monkeypatch.setattr(Shape, "piece", watched)
     world.update(replace(world.statuses["roof"], state=State.BACKING_OFF))
     assert set(written) == {"winet2_target_state"}
     world.check()
