@@ -190,7 +190,7 @@ class Exposition:
 
     def _write_reload(self) -> None:
         told = [] if self._reload is None else list(rows.reload_rows(*self._reload))
-        self._reload_lines.write_rows(self._lines.shapes, (), told)
+        self._reload_lines.write_once(self._lines.shapes, (), told)
         self._of_exporter.follow([self._reload_lines])
 
     def _count(self, before: TargetInfo | None, after: TargetInfo | None) -> None:

@@ -93,6 +93,7 @@ class Shapes:
     def __init__(self, column: Callable[[Family], int]) -> None:
         self._column = column
         self._shapes: WeakValueDictionary[tuple[Heads, int], Shape] = WeakValueDictionary()
+        self._columns: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def of(self, heads: Heads, shared: int) -> Shape:
         """The shape of these rows, which have so many labels more than they name."""
@@ -101,29 +102,39 @@ class Shapes:
             shape = self._shapes[heads, shared] = Shape(heads, shared, self._column)
         return shape
 
+    def written(self, rows: Iterable[Row], shared: tuple[str, ...]) -> tuple[tuple[int, ...], list[bytes]]:
+        """Columns and pieces of rows like which there are no others."""
+        listed = list(rows)
+        heads = Heads(tuple((family, labels) for family, labels, _ in listed), ())
+        shape = Shape(heads, len(shared), self._column)
+        columns = self._columns.setdefault(shape.columns, shape.columns)
+        return columns, shape.pieces([value for _, _, value in listed], shared)
+
 
 class Part:
-    """Lines of one matter. `told` is what they depend on, for those who ask before they write.
+    """Lines of one matter: `pieces`, and the `columns` that they belong to.
 
-    `changed` are the pieces that are others than when somebody last cleared it.
+    `told` is what they depend on, for those who ask before they write. `changed` are the pieces that are
+    others than when somebody last cleared it.
     """
 
-    __slots__ = ("_values", "changed", "pieces", "shape", "told")
+    __slots__ = ("_shape", "_values", "changed", "columns", "pieces", "told")
 
     def __init__(self) -> None:
         self.told: object = self  # nothing is equal to it
-        self.shape: Shape | None = None
+        self.columns: tuple[int, ...] = ()
         self.pieces: list[bytes] = []
         self.changed: set[int] | None = None
+        self._shape: Shape | None = None
         self._values: Values = []
 
     def write(self, shapes: Shapes, shared: tuple[str, ...], heads: Heads, values: Values) -> None:
         """Make the lines of these rows, as far as they are new. `values` are not changed afterwards."""
         before, self._values = self._values, values
-        shape = self.shape
+        shape = self._shape
         if shape is None or shape.heads is not heads:
-            self.shape = shapes.of(heads, len(shared))
-            self.pieces = self.shape.pieces(values, shared)
+            shape = self._shape = shapes.of(heads, len(shared))
+            self._use(shape.columns, shape.pieces(values, shared))
         elif values is not before:
             old = {shape.piece_of[place] for place in compress(count(), map(ne, values, before))}
             for number in old:
@@ -131,7 +142,15 @@ class Part:
             self.changed = old if self.changed is None else self.changed | old
 
     def write_rows(self, shapes: Shapes, shared: tuple[str, ...], rows: Iterable[Row]) -> None:
-        """The same for rows that come one by one."""
+        """The same for rows that come one by one, such as many parts have."""
         listed = list(rows)
         heads = heads_of(tuple((family, labels) for family, labels, _ in listed))
         self.write(shapes, shared, heads, [value for _, _, value in listed])
+
+    def write_once(self, shapes: Shapes, shared: tuple[str, ...], rows: Iterable[Row]) -> None:
+        """The same for rows that no other part has, because their labels are names."""
+        self._use(*shapes.written(rows, shared))
+
+    def _use(self, columns: tuple[int, ...], pieces: list[bytes]) -> None:
+        self.columns, self.pieces = columns, pieces
+        self.changed = set(range(len(pieces)))

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from exporter.metrics import rows, shown
 from exporter.metrics.columns import Columns
 from exporter.metrics.device_view import DeviceView
-from exporter.metrics.lines import Part, Shape, Shapes, escaped
+from exporter.metrics.lines import Part, Shapes, escaped
 from exporter.metrics.mapping import TargetView
 from exporter.metrics.rows import Row
 from exporter.telemetry import Reason, Service, Snapshot, TargetInfo, TargetStatus
@@ -18,19 +18,18 @@ EARLY_SECONDS = 0.001  # by which sums of times may be off: rather look once too
 
 
 class Assembly:
-    """Which pieces of which parts make up each column: the same for all targets with parts of these shapes.
+    """Where the pieces of several parts belong: the same for all targets with devices of the same models.
 
-    `columns` tells by part and piece where it belongs, and `shared` which columns have several pieces.
+    `columns` tells it by part and piece, and `shared` which columns have several pieces.
     """
 
-    __slots__ = ("__weakref__", "columns", "shapes", "shared")
+    __slots__ = ("__weakref__", "columns", "shared")
 
-    def __init__(self, shapes: tuple[Shape | None, ...]) -> None:
-        self.shapes = shapes
-        self.columns = tuple(shape.columns if shape is not None else () for shape in shapes)
+    def __init__(self, columns: tuple[tuple[int, ...], ...]) -> None:
+        self.columns = columns
         sources: dict[int, list[tuple[int, int]]] = {}
-        for number, columns in enumerate(self.columns):
-            for piece, column in enumerate(columns):
+        for number, of_part in enumerate(columns):
+            for piece, column in enumerate(of_part):
                 sources.setdefault(column, []).append((number, piece))
         self.shared = {column: pieces for column, pieces in sources.items() if len(pieces) > 1}
 
@@ -42,33 +41,34 @@ class Lines:
         self.columns = Columns()
         self.shapes = Shapes(self.columns.number)
         self.own_labels = own_labels
-        self._assemblies: WeakValueDictionary[tuple[Shape | None, ...], Assembly] = WeakValueDictionary()
+        self._assemblies: WeakValueDictionary[tuple[tuple[int, ...], ...], Assembly] = WeakValueDictionary()
 
-    def assembly(self, shapes: tuple[Shape | None, ...]) -> Assembly:
-        found = self._assemblies.get(shapes)
+    def assembly(self, columns: tuple[tuple[int, ...], ...]) -> Assembly:
+        found = self._assemblies.get(columns)
         if found is None:
-            found = self._assemblies[shapes] = Assembly(shapes)
+            found = self._assemblies[columns] = Assembly(columns)
         return found
 
 
 class Assembled:
     """The pieces of several parts together, by column: what a scrape joins."""
 
-    __slots__ = ("_assembly", "_lines", "pieces")
+    __slots__ = ("_assembly", "_lines", "_parts", "pieces")
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._assembly: Assembly | None = None
+        self._parts: list[Part] = []
         self.pieces: tuple[bytes, ...] = ()
 
     def follow(self, parts: list[Part]) -> None:
         """Take over what has changed of these parts, which are all there are."""
-        shapes = tuple([part.shape for part in parts])
-        if self._assembly is None or self._assembly.shapes != shapes:
-            self._assembly = self._lines.assembly(shapes)
+        columns = tuple([part.columns for part in parts])
+        if self._assembly is None or self._assembly.columns != columns or self._parts != parts:
+            self._assembly = self._lines.assembly(columns)
+            self._parts = parts
             self._begin_anew(parts, self._assembly)
-            return
-        if any([part.changed for part in parts]):
+        elif any([part.changed for part in parts]):
             self._take_changes(parts, self._assembly)
 
     def _take_changes(self, parts: list[Part], assembly: Assembly) -> None:
@@ -196,8 +196,8 @@ class TargetLines:
         seldom = info, firmware, own_labels, state
         if seldom != self._seldom:
             self._seldom = seldom
-            self._tell("info", seldom[:3], lambda: [rows.info_row(info, firmware, own_labels)])
-            self._tell("own", info, lambda: rows.own_rows(info))
+            self._tell_once("info", seldom[:3], lambda: [rows.info_row(info, firmware, own_labels)])
+            self._tell_once("own", info, lambda: rows.own_rows(info))
             self._tell("state", state, lambda: rows.state_rows(state))
         errors = status.counters.errors
         if self._part("errors").told != (errors, dropped):
@@ -215,11 +215,11 @@ class TargetLines:
         gateway = tuple(rows.gateway_rows(view, aged))
         unmapped = view.unmapped if up else None
         parts = [
-            self._tell("gateway", gateway, lambda: gateway),
+            self._tell_once("gateway", gateway, lambda: gateway),
             self._tell("unmapped", unmapped, lambda: rows.unmapped_rows(unmapped)),
         ]
         if view.resets or "resets" in self._parts:
-            parts.append(self._tell("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
+            parts.append(self._tell_once("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
         if self._devices.keys() != view.devices.keys():
             self._devices = {i: self._devices[i] for i in view.devices if i in self._devices}
         for identity, device in view.devices.items():
@@ -232,6 +232,14 @@ class TargetLines:
         if part.told != told:
             part.told = told
             part.write_rows(self._lines.shapes, self._shared, make())
+        return part
+
+    def _tell_once(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:
+        """The same for rows that no other target has."""
+        part = self._part(name)
+        if part.told != told:
+            part.told = told
+            part.write_once(self._lines.shapes, self._shared, make())
         return part
 
     def _part(self, name: str) -> Part:
@@ -250,7 +258,7 @@ class TargetLines:
         facts = rows.facts(info, identity, device, aged, up)
         if lines.facts.told != facts:
             lines.facts.told = facts
-            lines.facts.write_rows(shapes, shared, rows.fact_rows(*facts))
+            lines.facts.write_once(shapes, shared, rows.fact_rows(*facts))
         lines.freshness.write(shapes, shared, rows.FRESHNESS, rows.freshness(info, device, now))
         parts = [lines.facts, lines.freshness]
         for service, entries in device.entries.items():

@@ -337,7 +337,7 @@ def test_lines_when_devices_are_of_one_model_then_they_share_their_shapes():
             status_of(name), snapshot_of(world, report_of(world, f"{name}1"), report_of(world, f"{name}2"))
         )
     shapes = {
-        id(lines.readings[Service.REAL].shape)
+        id(lines.readings[Service.REAL]._shape)
         for ready in world.exposition._ready.values()
         for lines in ready._devices.values()
     }
