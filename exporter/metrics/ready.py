@@ -12,7 +12,7 @@ from exporter.metrics.device_view import DeviceView
 from exporter.metrics.lines import Part, Shapes, escaped
 from exporter.metrics.mapping import TargetView
 from exporter.metrics.rows import Row
-from exporter.telemetry import Reason, Service, Snapshot, TargetInfo, TargetStatus
+from exporter.telemetry import Service, Snapshot, TargetInfo, TargetStatus
 
 EARLY_SECONDS = 0.001  # by which sums of times may be off: rather look once too often
 
@@ -126,11 +126,11 @@ class TargetLines:
     __slots__ = (
         "_assembled",
         "_devices",
+        "_known",
         "_lines",
         "_of_view",
         "_parts",
         "_seen",
-        "_seldom",
         "_shared",
         "expires",
         "step",
@@ -144,7 +144,7 @@ class TargetLines:
         self._devices: dict[str, _DeviceLines] = {}
         self._of_view: list[Part] = []
         self._seen: tuple[TargetInfo | None, Snapshot | None, bool] = None, None, False
-        self._seldom: object = None
+        self._known: object = None
         self.expires = -inf
         self.step = -inf
 
@@ -164,12 +164,7 @@ class TargetLines:
         """Make every line that is not ready; `step` is the wall clock in steps."""
         info = status.info
         up = shown.is_up(info, snapshot, now)
-        firmware = view.gateway.firmware if view is not None else ""
-        self._write_seldom(status, firmware, view.errors if view is not None else {})
-        self._turn_sky(info, step)
-        shapes, shared = self._lines.shapes, self._shared
-        self._part("counts").write(shapes, shared, rows.COUNTS, rows.counts(status.counters))
-        self._part("times").write(shapes, shared, rows.TIMES, rows.times(status, up))
+        self._write_status(status, view, up, step)
         seen = self._seen
         if now >= self.expires or seen[0] is not info or seen[1] is not snapshot or seen[2] is not up:
             self._of_view = [] if view is None else self._view_parts(info, view, now, up)
@@ -190,18 +185,25 @@ class TargetLines:
         parts = [self._parts[name] for name in _STATUS_PARTS]
         self._assembled.follow(parts + self._of_view)
 
-    def _write_seldom(self, status: TargetStatus, firmware: str, dropped: dict[Reason, int]) -> None:
-        """What hardly ever changes."""
-        info, state, own_labels = status.info, status.state, self._lines.own_labels
-        seldom = info, firmware, own_labels, state
-        if seldom != self._seldom:
-            self._seldom = seldom
-            self._tell_once("info", seldom[:3], lambda: [rows.info_row(info, firmware, own_labels)])
+    def _write_status(self, status: TargetStatus, view: TargetView | None, up: bool, step: float) -> None:
+        """What is known of the target whether it answers or not."""
+        info, errors, own_labels = status.info, status.counters.errors, self._lines.own_labels
+        firmware = view.gateway.firmware if view is not None else ""
+        dropped = view.errors if view is not None else {}
+        shapes, shared = self._lines.shapes, self._shared
+        known = info, firmware, own_labels
+        others = known != self._known
+        if others:
+            self._known = known
+            self._tell_once("info", known, lambda: [rows.info_row(info, firmware, own_labels)])
+        self._turn_sky(info, step)
+        if others:
             self._tell_once("own", info, lambda: rows.own_rows(info))
-            self._tell("state", state, lambda: rows.state_rows(state))
-        errors = status.counters.errors
+        self._part("counts").write(shapes, shared, rows.COUNTS, rows.counts(status.counters))
         if self._part("errors").told != (errors, dropped):
             self._tell("errors", (errors.copy(), dropped.copy()), lambda: rows.error_rows(errors, dropped))
+        self._tell("state", status.state, lambda: rows.state_rows(status.state))
+        self._part("times").write(shapes, shared, rows.TIMES, rows.times(status, up))
 
     def _turn_sky(self, info: TargetInfo, step: float) -> None:
         if step != self.step or self._seen[0] is not info:
@@ -213,17 +215,15 @@ class TargetLines:
         """What is known of the gateway and its devices, as far as it is not too old."""
         aged = shown.aged_before(info, view, now)
         gateway = tuple(rows.gateway_rows(view, aged))
-        unmapped = view.unmapped if up else None
-        parts = [
-            self._tell_once("gateway", gateway, lambda: gateway),
-            self._tell("unmapped", unmapped, lambda: rows.unmapped_rows(unmapped)),
-        ]
+        parts = [self._tell_once("gateway", gateway, lambda: gateway)]
         if view.resets or "resets" in self._parts:
             parts.append(self._tell_once("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
         if self._devices.keys() != view.devices.keys():
             self._devices = {i: self._devices[i] for i in view.devices if i in self._devices}
         for identity, device in view.devices.items():
             parts += self._of_device(info, identity, device, now, aged, up)
+        unmapped = view.unmapped if up else None
+        parts.append(self._tell("unmapped", unmapped, lambda: rows.unmapped_rows(unmapped)))
         return parts
 
     def _tell(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:

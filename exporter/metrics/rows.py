@@ -215,18 +215,16 @@ def target_rows(
     dropped = view.errors if view is not None else {}
     rows = [
         info_row(info, firmware, own_labels),
-        *own_rows(info),
-        *state_rows(status.state),
-        *error_rows(status.counters.errors, dropped),
         *sky_rows(*sky(*place_of(info), sky_step(wall))),
+        *own_rows(info),
         *_rows(COUNTS, counts(status.counters)),
+        *error_rows(status.counters.errors, dropped),
+        *state_rows(status.state),
         *_rows(TIMES, times(status, up)),
     ]
     if view is not None:
         aged = shown.aged_before(info, view, now)
-        rows += gateway_rows(view, aged)
-        rows += unmapped_rows(view.unmapped if up else None)
-        rows += reset_rows(view.resets)
+        rows += [*gateway_rows(view, aged), *reset_rows(view.resets)]
         for identity, device in view.devices.items():
             of_device = [
                 *fact_rows(*facts(info, identity, device, aged, up)),
@@ -234,6 +232,7 @@ def target_rows(
                 *shown.fresh_samples(info, device, now),
             ]
             rows += [(family, (identity, *labels), value) for family, labels, value in of_device]
+        rows += unmapped_rows(view.unmapped if up else None)
     for family, labels, value in rows:
         yield family, (*target, *labels), value
 
