@@ -15,6 +15,8 @@ from exporter.telemetry import printable
 from exporter.winet import errors, tls
 from exporter.winet.dial import Dialer, make_http_client
 
+NO_CERTIFICATE = "Without TLS there is no certificate to pin; older firmware has none."
+
 
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
@@ -26,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     certificate, failure = asyncio.run(fetch(target))
     if certificate is None:
         print(f"winet-exporter fingerprint: {failure}", file=sys.stderr)
-        print("  Without TLS there is no certificate to pin; older firmware has none.", file=sys.stderr)
+        words = failure.advice if isinstance(failure, errors.Unreachable) else NO_CERTIFICATE
+        print(f"  {words}", file=sys.stderr)
         return 1
     if failure is not None:
         print(f"warning: this may be no WiNet: {printable(str(failure))}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Opening a WebSocket to one gateway: which transport, what is checked, and why it failed.
 
-`auto` asks for TLS first and takes the plain port only where TLS was refused; once a gateway has spoken
+`auto` asks for TLS first and takes the plain port only where there is no TLS; once a gateway has spoken
 TLS, this process never talks plain to it again.
 """
 
@@ -54,7 +54,7 @@ class Endpoint(NamedTuple):
 
 
 class TlsNotSpoken(errors.TransportError):
-    """Nothing that speaks TLS is behind the port: refused, closed, or another protocol."""
+    """What listens on the port speaks no TLS: it closed the line, said nothing, or spoke another protocol."""
 
     reason = errors.Unreachable.reason
     advice = errors.Unreachable.advice
@@ -115,7 +115,7 @@ class Dialer:
                 for endpoint in endpoints:
                     try:
                         socket = await self._open(endpoint, may_fall_back=endpoint is not endpoints[-1])
-                    except TlsNotSpoken:
+                    except (TlsNotSpoken, errors.PortRefused):
                         if endpoint is endpoints[-1] or self.tls_seen:
                             raise
                         continue
@@ -234,6 +234,8 @@ def _translate(
     number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
     if number is not None and number in errno.errorcode:
         words = os.strerror(number)  # asyncio's own words for it are "Connect call failed"
+    if _is_refusal(cause):
+        return errors.PortRefused(f"{endpoint}: {os.strerror(errno.ECONNREFUSED)}")
     if endpoint.scheme in ("wss", "https") and watch.seen is None:
         if isinstance(cause, ssl.SSLError) and not _is_no_tls(cause):
             return errors.TlsFailed(f"{endpoint}: the TLS handshake failed ({cause.reason})")
@@ -247,6 +249,14 @@ def _translate(
     if isinstance(error, aiohttp.ClientConnectorError):
         return errors.Unreachable(f"{endpoint}: {words}")
     return errors.ConnectionLost(f"{endpoint}: {words}")
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether nothing listens on the port, at one at least of the addresses that the name has."""
+    if not isinstance(error, OSError):
+        return False
+    # where each address failed in a way of its own, aiohttp lists all of it in one error without number
+    return error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
 def _is_no_tls(error: ssl.SSLError) -> bool:

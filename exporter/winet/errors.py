@@ -2,7 +2,8 @@
 
 WinetError
 ├── TransportError            the line: retried with back-off
-│   ├── Unreachable, TlsFailed (and CaFileUnreadable), CertificateMismatch, RedirectRefused, UpgradeRefused
+│   ├── Unreachable (and PortRefused), TlsFailed (and CaFileUnreadable), CertificateMismatch
+│   ├── RedirectRefused, UpgradeRefused
 │   ├── NoAnswer              a deadline passed
 │   └── ConnectionLost, Garbled (and Flooded)
 ├── SessionError              the line works, the session does not
@@ -45,6 +46,15 @@ class Unreachable(TransportError):
     advice = (
         "Check that the gateway has power and network, and that host and port are right. "
         "String inverters switch it off at night."
+    )
+
+
+class PortRefused(Unreachable):
+    """Something is at the address, and nothing listens on the port."""
+
+    advice = (
+        "Something is at this address, but nothing listens on this port: check host and port, and transport "
+        "(wss is 443, ws 8082). Right after being switched on a gateway needs a minute."
     )
 
 

@@ -1,5 +1,6 @@
 """`discover` and `fingerprint`: gateways found, certificates shown, nothing secret sent."""
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -137,10 +138,17 @@ async def test_fingerprint_is_the_line_that_pins(tmp_path: Path) -> None:
 
 @pytest.mark.real
 async def test_fingerprint_without_tls_is_exit_code_1() -> None:
-    """Older firmware has no certificate; a closed port has none either."""
-    async with SimulatedGateway(OLD) as gateway:
-        pass
-    code, out, log = await run("fingerprint", f"127.0.0.1:{gateway.port}")
-    assert (code, out, "no certificate to pin" in log) == (1, "", True)
+    """Older firmware has no certificate; of a closed port nobody knows."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        code, out, log = await run("fingerprint", f"127.0.0.1:{port}")
+        assert (code, out, "no certificate to pin" in log) == (1, "", True)
+    code, out, log = await run("fingerprint", f"127.0.0.1:{port}")
+    assert (code, out, "Connection refused" in log, "TLS" in log) == (1, "", True, False)
+    assert "nothing listens on this port" in log
     code, _, log = await run("fingerprint", "http://x/")
     assert (code, "must be a name or address" in log) == (2, True)

@@ -22,6 +22,7 @@ SHARED = {
     Reason.SESSION_EXPIRED: {errors.SessionExpired, errors.TokenExpired, errors.NotAuthorized},
     Reason.LOGIN_REQUIRED: {errors.LoginRequired, errors.CredentialsWithheld, errors.PasswordUnreadable},
     Reason.TLS: {errors.TlsFailed, errors.CaFileUnreadable},
+    Reason.UNREACHABLE: {errors.Unreachable, errors.PortRefused},
     Reason.GARBLED: {errors.Garbled, errors.Flooded},
 }
 
@@ -56,6 +57,7 @@ def test_errors_when_they_share_a_reason_then_they_were_meant_to():
     "kind",
     [
         errors.Unreachable,
+        errors.PortRefused,
         errors.TlsFailed,
         errors.CertificateMismatch,
         errors.RedirectRefused,

@@ -196,7 +196,7 @@ def test_explains_when_nothing_was_lost_then_nothing_is_explained():
     "error, vanished",
     [
         (errors.Unreachable("x"), True), (errors.NoAnswer("x"), True), (errors.ConnectionLost("x"), True),
-        (TlsNotSpoken("x"), True),
+        (errors.PortRefused("x"), True), (TlsNotSpoken("x"), True),
         (errors.TlsFailed("x"), False), (errors.CertificateMismatch(("A",), "B"), False),
         (errors.RedirectRefused("x"), False), (errors.UpgradeRefused("x"), False),
         (errors.Garbled("x"), False), (errors.SessionExpired("x"), False), (errors.TokenExpired("x"), False),

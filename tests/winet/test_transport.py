@@ -1,6 +1,7 @@
 """Which line is opened, what is checked before anything is sent, and what is never done."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 
+from exporter.winet import dial, errors, tls
 from tests.harness import OLD, PASSWORD, STRING, Harness, received
 
 OTHER_PIN = "AB" * 32
@@ -216,6 +219,49 @@ async def test_wss_to_a_server_that_closes_on_tls_says_so(harness: Harness) -> N
     await harness.stop()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("transport", ["wss", "ws", "auto"])
+async def test_refused_connection_is_told_as_refused(harness: Harness, transport: str) -> None:
+    """Where nothing listens, nobody can tell whether it would speak TLS."""
+    gone = await harness.gateway(STRING)
+    await gone.stop()
+    await harness.start(harness.target(gone, transport=transport))
+    await harness.state("backing_off")
+    status = harness.pool.status("roof")
+    scheme = "wss" if transport == "wss" else "ws"
+    assert status.error == f"{scheme}://127.0.0.1:{gone.port}: Connection refused"
+    assert "nothing listens on this port" in status.advice
+    assert harness.errors() == {"unreachable": 1}
+
+
+async def test_auto_whose_tls_port_refuses_asks_the_plain_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As old firmware has it: nothing on 443, a WebSocket on 8082."""
+    plain, gone = await harness.gateway(OLD), await harness.gateway(STRING)
+    await gone.stop()
+    monkeypatch.setattr(dial, "TLS_PORT", gone.port)
+    monkeypatch.setattr(dial, "PLAIN_PORT", plain.port)
+    await harness.start({"host": "127.0.0.1", "name": "roof", "transport": "auto"})
+    await harness.cycles()
+    assert harness.value("winet2_target_info", transport="ws") == 1
+    assert harness.errors() == {}
+
+
+@pytest.mark.parametrize("scheme", ["wss", "ws"])
+def test_refusal_by_one_of_a_names_addresses_is_told_as_refused(scheme: str) -> None:
+    """No way to the IPv6 address, and the IPv4 one refuses: one error with two sentences and no number."""
+    words = (
+        f"Multiple exceptions: [Errno {errno.ENETUNREACH}] Connect call failed ('2001:db8::1', 443, 0, 0), "
+        f"[Errno {errno.ECONNREFUSED}] Connect call failed ('192.0.2.1', 443)"
+    )
+    endpoint = dial.Endpoint(scheme, "roof.example", 443)
+    key = ConnectionKey("roof.example", 443, scheme == "wss", True, None, None, None)
+    failure = dial._translate(
+        aiohttp.ClientConnectorError(key, OSError(words)), endpoint, tls.CertificateWatch(()), ()
+    )
+    assert type(failure) is errors.PortRefused
 
 
 # strict ----------------------------------------------------------------------------------------------
