@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -163,7 +164,7 @@ class Exporter:
                 known = await asyncio.to_thread(catalogue.load, settings.catalogue_files)
             except (config.ConfigError, catalogue.CatalogueError, ValueError) as error:
                 log.error("not reloaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400  no defect
-                self.exposition.reloaded(successful=False)
+                self.exposition.reloaded(successful=False, error=_in_short(str(error)))
                 return str(error)
             for warning in settings.warnings:
                 log.warning("configuration", extra={"fields": {"warning": warning}})
@@ -242,6 +243,14 @@ class Exporter:
         if self._shown is None or self._shown[0] is not settings:
             self._shown = settings, await asyncio.to_thread(_spelled, settings)
         return self._shown[1]
+
+
+def _in_short(report: str) -> str:
+    """Where the first mistake is. Not what it is: that may quote a password in a wrong place."""
+    first, _, rest = report.partition("\n")
+    what = f"{first} mistakes" if first.endswith(":") else first
+    line = re.match(r" *line ([0-9]+):", rest)
+    return f"{what}, the first in line {line[1]}" if line else what
 
 
 def _spelled(settings: Config) -> str:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from math import inf
+from typing import NamedTuple
 
 from exporter import sun
 from exporter.metrics import families, rows, shown
@@ -26,6 +27,13 @@ __all__ = ["Exposition", "Format"]
 
 TARGETS_AT_ONCE = 50  # whose lines are made anew without a pause; about 2 ms
 PLACES_AT_ONCE = 100  # where the sun is sought without a pause; about 2 ms
+
+
+class RefusedReload(NamedTuple):
+    """A new configuration that was not taken, at the monotonic time `at`; `error` anybody may read."""
+
+    at: float
+    error: str
 
 
 class Exposition:
@@ -52,6 +60,7 @@ class Exposition:
         self._sky: dict[rows.Place, rows.Sky] = {}  # as the last scrape showed it
         self._expires = -inf  # before this no line of any target grows too old
         self._reload: tuple[bool, float] | None = None
+        self.refused_reload: RefusedReload | None = None
         self._registry = own_registry()
         self._begin_lines()
 
@@ -116,10 +125,11 @@ class Exposition:
         sun_up = None if degrees is None else degrees > sun.HORIZON_DEGREES
         return shown.show(status.info, snapshot, view, self._clock(), sun_up)
 
-    def reloaded(self, *, successful: bool) -> None:
-        """The configuration was read again; a bad one changes nothing but this."""
+    def reloaded(self, *, successful: bool, error: str = "") -> None:
+        """The configuration was read again; a bad one changes nothing but this. Pages show the `error`."""
         before = self._reload[1] if self._reload is not None else self._wall()
         self._reload = successful, self._wall() if successful else before
+        self.refused_reload = None if successful else RefusedReload(self._clock(), error)
         self._write_reload()
 
     # Scrapes ---------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from exporter import __version__
 from exporter.telemetry import State
 from exporter.web.cards import card
 from exporter.web.listing import Listing, Query, Turns
-from exporter.web.markup import Html, element, empty
+from exporter.web.markup import Html, element, empty, foreign
+from exporter.web.status import NotReloaded
 from exporter.web.visits import Options
-from exporter.web.words import plain
+from exporter.web.words import plain, span
 
 TARGETS_A_PAGE = 24
 _OPEN = "This exporter asks nobody for a password: keep its port inside your network."
@@ -48,7 +49,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-async def status_page(listing: Listing, options: Options) -> bytes:
+async def status_page(listing: Listing, options: Options, refused: NotReloaded | None = None) -> bytes:
     """The page of these targets. Links are relative, so that a proxy may put it under any path."""
     turns = Turns()
     cards = []
@@ -63,6 +64,7 @@ async def status_page(listing: Listing, options: Options) -> bytes:
                      "data-limit": str(listing.query.limit)},
             _search(listing),
             element("p", {"id": "trouble", "role": "alert", "hidden": ""}),
+            _reload(refused),
             element("div", {"id": "cards"}, _PLACE),
             element("p", {"id": "nothing", **({"hidden": ""} if cards else {})}, "No target matches."),
             _pager(listing),
@@ -116,6 +118,19 @@ def summary(listing: Listing) -> str:
     if not listing.problems:
         return f"{online}."
     return f"{online}, {listing.problems} need{'s' if listing.problems == 1 else ''} a look."
+
+
+def _reload(refused: NotReloaded | None) -> Html:
+    """What became of the newest configuration, if it is not the one in force."""
+    if refused is None:
+        return element("div", {"id": "reload", "hidden": ""})
+    ago = f"A new configuration was refused {span(refused.age_seconds)} ago; the old one stays in force."
+    return element(
+        "div", {"id": "reload"},
+        element("p", {"class": "what"}, ago),
+        element("p", {"role": "alert"}, foreign(refused.error)),
+        element("p", {}, "The log and winet-exporter check-config name every mistake."),
+    )  # fmt: skip
 
 
 def _search(listing: Listing) -> Html:

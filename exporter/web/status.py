@@ -33,6 +33,15 @@ KEY_VALUES = (
 
 
 @dataclass(frozen=True, slots=True)
+class NotReloaded(DataClassJsonMixin):
+    """A new configuration that was refused; the one before is in force."""
+
+    error: str
+    age_seconds: float
+    timestamp_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceStatus(DataClassJsonMixin):
     """One device behind the gateway; `values` has only what is known."""
 

@@ -14,6 +14,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.telemetry import TargetStatus
 from exporter.web.listing import BadQuery, Lister, Listing, NoSuchTarget, Turns, parse_query
 from exporter.web.page import CONTENT_SECURITY_POLICY, TARGETS_A_PAGE, status_page
+from exporter.web.status import NotReloaded
 from exporter.web.visits import Options
 
 DEFAULT_LIMIT = 100
@@ -27,11 +28,12 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class About(DataClassJsonMixin):
-    """The exporter that answers."""
+    """The exporter that answers. `refused_reload` is the last one, if none was taken since."""
 
     version: str
     started_timestamp_seconds: float
     uptime_seconds: float
+    refused_reload: NotReloaded | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class StatusPages:
     ) -> None:
         self._options = options
         self._guarded = guarded
+        self._exposition = exposition
         self._lister = Lister(exposition, statuses, clock, wall)
         self._clock = clock
         self._wall = wall
@@ -76,6 +79,13 @@ class StatusPages:
         if self._guarded is None:
             return self._options
         return self._options._replace(authenticated=self._guarded())
+
+    def _not_reloaded(self) -> NotReloaded | None:
+        refused = self._exposition.refused_reload
+        if refused is None:
+            return None
+        age = self._clock() - refused.at
+        return NotReloaded(refused.error, round(age, 1), round(self._wall() - age, 1))
 
     async def api(self, request: web.Request) -> web.Response:
         """`/api/v1/status`."""
@@ -97,7 +107,7 @@ class StatusPages:
             status = 400 if isinstance(error, BadQuery) else 404
             return web.Response(status=status, text=f"{error}\n", headers=HEADERS)
         return web.Response(
-            body=await status_page(listing, self._options_now()),
+            body=await status_page(listing, self._options_now(), self._not_reloaded()),
             content_type="text/html",
             charset="utf-8",
             headers={**HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY},
@@ -106,7 +116,12 @@ class StatusPages:
     async def _document(self, listing: Listing) -> bytes:
         """The answer, put together target by target so that others have their turn."""
         head = Head(
-            exporter=About(__version__, round(self._started, 1), round(self._clock() - self._began, 1)),
+            exporter=About(
+                __version__,
+                round(self._started, 1),
+                round(self._clock() - self._began, 1),
+                self._not_reloaded(),
+            ),
             timestamp_seconds=round(self._wall(), 1),
             known=listing.known,
             total=listing.total,

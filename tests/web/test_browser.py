@@ -140,6 +140,28 @@ async def test_page_when_the_script_takes_over_then_nothing_changes(browser, pla
             assert await page.evaluate(shape) == written
 
 
+async def test_page_when_a_reload_is_refused_then_it_says_so_in_the_words_of_the_server(browser, plants):
+    """It comes and goes while the page is open; whoever opens it meanwhile reads the same."""
+    plants.house()
+    notice = "document.getElementById('reload')"
+    async with serving(plants.server()) as url, opened(browser, url, viewport=PHONE) as page:
+        assert not await page.locator("#reload").is_visible()
+        plants.exposition.reloaded(successful=False, error=f"{HOSTILE}.yml: one mistake {'n' * 200}")
+        plants.now += 300.0
+        await page.click("#search button")
+        await until(page, f"!{notice}.hidden")
+        shown = await page.locator("#reload").inner_html()
+        assert "refused 5\u00a0min ago" in await page.inner_text("#reload")
+        assert f"{HOSTILE}.yml: one mistake" in await page.inner_text("#reload")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert (await page.evaluate(CONTRAST))["poor"] == []
+        async with opened(browser, url, java_script_enabled=False) as other:
+            assert await other.locator("#reload").inner_html() == shown
+        plants.exposition.reloaded(successful=True)
+        await page.click("#search button")
+        await until(page, f"{notice}.hidden")
+
+
 async def test_page_when_names_are_hostile_then_nothing_of_them_runs(browser, plants):
     """Neither as the server writes them nor as the script does; what is put in all the same, does not run."""
     fill(plants, HOSTILE)

@@ -525,6 +525,55 @@ async def test_reload_of_a_bad_file_is_refused_whole(harness: Harness, begin: Be
     assert gateway.counts.upgrades == 1
 
 
+async def test_refused_reload_is_on_the_status_page_until_one_is_taken(
+    harness: Harness, begin: Begin, tmp_path: Path
+) -> None:
+    """Everybody may read file, number and line of the mistakes, and nothing of what was written there."""
+    gateway = await harness.gateway(OLD)
+    document = {"targets": [target(gateway, "roof")]}
+    world = await begin(document)
+
+    async def told() -> tuple[Any, str]:
+        _, text = await world.get("/api/v1/status")
+        _, page = await world.get("/")
+        return json.loads(text)["exporter"]["refused_reload"], page
+
+    refused, page = await told()
+    assert (refused, "was refused" in page.partition("<script>")[0]) == (None, False)
+    world.file.write_text(f"targets: [{{host: a,\n  verify: {PASSWORD!r}, {PASSWORD!r}: b}}]")
+    _, answer = await world.post("/-/reload")
+    await harness.pass_time(300)
+    refused, page = await told()
+    assert refused["error"] == f"{world.file}: 2 mistakes, the first in line 2"
+    assert refused["age_seconds"] == pytest.approx(300, abs=1)
+    assert "A new configuration was refused 5\u00a0min ago; the old one stays in force." in page
+    assert f"<bdi>{refused['error']}</bdi>" in page
+    assert "a pass word" in answer  # told to who may reload, and nobody else
+    assert "a pass word" not in page + json.dumps(refused)
+    world.rewrite(document)
+    await world.post("/-/reload")
+    assert (await told())[0] is None
+
+
+@pytest.mark.parametrize(
+    "catalogue, words",
+    [("keys: 7", "catalogue.yml: mistakes, the first in line 1"), (None, "catalogue.yml: mistakes")],
+)
+async def test_reload_refused_for_its_catalogue_is_told_by_that_files_name(
+    begin: Begin, tmp_path: Path, catalogue: str | None, words: str
+) -> None:
+    """As the log has it, less what the file holds."""
+    document: dict[str, Any] = {"targets": [{"host": "192.0.2.1"}]}
+    world = await begin(document)
+    file = tmp_path / "catalogue.yml"
+    if catalogue is not None:
+        file.write_text(catalogue)
+    world.rewrite({**document, "catalogue_files": [str(file)]})
+    assert (await world.post("/-/reload"))[0] == 500
+    document = json.loads((await world.get("/api/v1/status"))[1])
+    assert document["exporter"]["refused_reload"]["error"] == f"{tmp_path}/{words}"
+
+
 async def test_reload_with_other_catalogue_files_maps_what_is_at_hand_anew(
     harness: Harness, begin: Begin, tmp_path: Path
 ) -> None:

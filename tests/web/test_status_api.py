@@ -57,7 +57,8 @@ async def test_status_when_it_is_asked_for_then_exporter_counts_and_targets_are_
     targets = document.pop("targets")
     states = dict.fromkeys(map(str, State), 0) | {"online": 1, "locked": 1}
     assert document == {
-        "exporter": {"version": __version__, "started_timestamp_seconds": WALL, "uptime_seconds": 2.0},
+        "exporter": {"version": __version__, "started_timestamp_seconds": WALL, "uptime_seconds": 2.0,
+                     "refused_reload": None},
         "timestamp_seconds": WALL + 2.0, "known": 2, "total": 2, "problems": 1, "states": states,
         "limit": 100, "offset": 0,
     }  # fmt: skip

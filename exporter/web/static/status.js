@@ -229,6 +229,14 @@
     after.forEach((child, place) => (place < before.length ? patch(before[place], child) : old.append(child)));
     before.slice(after.length).forEach((child) => child.remove());
   };
+  const reload = (refused) => {
+    if (refused === null) return h("div", { id: "reload", hidden: "" });
+    const ago = `A new configuration was refused ${span(refused.age_seconds)} ago; the old one stays in force.`;
+    return h("div", { id: "reload" },
+      h("p", { class: "what" }, ago),
+      h("p", { role: "alert" }, foreign(refused.error)),
+      h("p", {}, "The log and winet-exporter check-config name every mistake."));
+  };
   const showCards = (targets) => {
     const known = new Map([...cards.children].map((child) => [child.dataset.target, child]));
     const focused = document.activeElement;
@@ -267,6 +275,7 @@
       const state = option.value;
       text(option, state ? `${plain(state)} (${status.states[state]})` : `all (${count})`);
     }
+    patch(byId("reload"), reload(status.exporter.refused_reload));
     showCards(status.targets);
     const { offset, total } = status, last = Math.min(offset + status.limit, total);
     byId("nothing").hidden = status.targets.length > 0;
