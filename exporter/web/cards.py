@@ -34,6 +34,7 @@ def card(target: Target) -> Html:
             element("p", {"class": "state"}, plain(target.state)),
         ),
         element("p", {"class": "meta"}, foreign(target.host), _transport(target)),
+        _labels(target),
         element("p", {"class": "meta"}, " · ".join(_times(target))),
         _error(target),
         _silence(target),
@@ -50,6 +51,11 @@ def level(target: Target) -> str:
     if target.problem:
         return "bad"
     return "good" if target.state == "online" else "waiting"
+
+
+def _labels(target: Target) -> Html | None:
+    told = " · ".join(f"{name}: {value}" for name, value in target.labels.items() if value)
+    return element("p", {"class": "meta"}, foreign(told)) if told else None
 
 
 def _transport(target: Target) -> str:

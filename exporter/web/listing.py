@@ -151,7 +151,8 @@ def _matches(target: str, text: str, status: TargetStatus) -> bool:
     info = status.info
     if target and info.name != target:
         return False
-    return text in info.name.casefold() or text in info.host.casefold()
+    labels = (f"{name}={value}" for name, value in info.labels.items())
+    return any(text in searched.casefold() for searched in (info.name, info.host, *labels))
 
 
 def _rank(state: State, *, problem: bool) -> int:

@@ -142,7 +142,7 @@ def _search(listing: Listing) -> Html:
     field = {"type": "search", "id": "q", "name": "q", "maxlength": "256", "autocomplete": "off"}
     return element(
         "form", {"id": "search", "role": "search", "method": "get", "action": "./"},
-        element("label", {"for": "q"}, "Name or host"), empty("input", {**field, "value": query.text}),
+        element("label", {"for": "q"}, "Name, host or label"), empty("input", {**field, "value": query.text}),
         element("label", {"for": "state"}, "State"),
         element("select", {"id": "state", "name": "state"}, *options),
         element("button", {}, "Show"),

@@ -101,6 +101,7 @@ class Target(DataClassJsonMixin):
 
     name: str
     host: str
+    labels: Mapping[str, str]
     transport: str
     verify: str
     state: str
@@ -140,6 +141,7 @@ def target_status(status: TargetStatus, shown: TargetShown, now: float, wall: fl
     return Target(
         name=info.name,
         host=info.host,
+        labels=dict(info.labels),
         transport=info.transport,
         verify=info.verify,
         state=str(status.state),

@@ -80,7 +80,9 @@ def various(plants: Plants) -> None:
     plants.add("attic", State.REFUSED, None, error="the login was refused", advice="Check the password.",
                retry_at=plants.now + 1800.0, failing_since=plants.now - 60.0)  # fmt: skip
     plants.add("silent", devices=None, had_first_cycle=True)
-    plants.add("barn", State.ASLEEP, error="connection refused")
+    plants.add(
+        "barn", State.ASLEEP, error="connection refused", labels={"site": "field", "owner": "Ann & Bob"}
+    )
     plants.add("n" * 200, State.YIELDED, None, host="h" * 200)
     fill(plants, HOSTILE)
 
@@ -398,7 +400,7 @@ async def test_page_when_it_is_used_without_a_mouse_then_everything_has_a_name(b
     various(plants)
     async with serving(plants.server(lifecycle=True)) as url, opened(browser, url) as page:
         tree = await page.locator("body").aria_snapshot()
-        for part in ("banner", 'navigation "Exporter"', "main", "search", 'searchbox "Name or host"',
+        for part in ("banner", 'navigation "Exporter"', "main", "search", 'searchbox "Name, host or label"',
                      'combobox "State"', 'heading "house" [level=2]', 'navigation "Pages"', 'img "PV 3.50 kW',
                      'button "Pause for 15 min: house"', "contentinfo"):  # fmt: skip
             assert part in tree, part

@@ -85,6 +85,15 @@ def words(plants: Plants, name: str = "roof") -> str:
     return " ".join(Reader(html).cards[0].split())
 
 
+def test_card_when_a_target_has_own_labels_then_they_are_shown(plants):
+    """Who searched for one sees why the target was found."""
+    plants.add(labels={"site": "home", "owner": HOSTILE})
+    told = words(plants)
+    assert "site: home · owner: </script>" in told
+    plants.add(labels={})
+    assert "site" not in words(plants)
+
+
 # The page --------------------------------------------------------------------------------------------
 
 
@@ -203,6 +212,7 @@ def fill(plants: Plants, text: str) -> None:
     device = plants.device("inverter", text, name=text, model=text, online=False, pv=1)
     faulty = type(device)(device.device, device.answers, Faults(plants.now, (FaultRow(text, ""),)))
     plants.add(text, State.BACKING_OFF, devices=[faulty], gateway={GatewayService.ABOUT: about}, host=text,
+               labels={"site": text},
                error=text, advice=text, transport=text, verify=text, fingerprint=text)  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -19,6 +20,7 @@ from exporter.web.listing import MOST, BadQuery, Turns, parse_query
 from exporter.web.status import KEY_VALUES
 from tests.web.plants import WALL, Plants
 
+ALL = ["attic", "barn", "roof"]
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&\u202e\u2066"
 Client = Callable[..., Awaitable[Any]]
 
@@ -113,6 +115,24 @@ async def test_status_when_it_is_filtered_then_counts_are_of_what_matches(client
     assert (document["total"], document["problems"], document["known"]) == (2, 1, 4)
     assert (document["states"]["online"], document["states"]["locked"]) == (2, 1)
     assert names(await get(client, "?q=&state=")) == ["North roof", "Shed", "Barn", "South roof"]
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [("HOME", ["roof"]), ("site=home", ["roof"]), ("Site=", ["barn", "roof"]), ("straße", ["barn"]),
+     ("STRASSE 7", ["barn"]), ("site", ["barn", "roof"]), ("owner=home", []), ("attic", ["attic"]),
+     ("", ALL)],
+)  # fmt: skip
+async def test_status_when_text_is_searched_then_own_labels_are_searched_too(client, plants, text, found):
+    """What a site is called stands in a label and nowhere else."""
+    plants.add("roof", labels={"site": "Home"})
+    plants.add("barn", labels={"site": "field", "place": "Lange Straße 7"})
+    plants.add("attic")
+    document = await get(client, f"?{urlencode({'q': text})}")
+    assert names(document) == found
+    assert all(
+        target["labels"] == plants.statuses[target["name"]].info.labels for target in document["targets"]
+    )
 
 
 async def test_status_when_it_is_paged_then_every_target_is_there_once(client, plants):

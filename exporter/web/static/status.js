@@ -131,6 +131,10 @@
     told.push(age === null ? "never read" : `read ${span(age)} ago`);
     return told.join(" · ");
   };
+  const labels = (target) => {
+    const told = Object.entries(target.labels).filter(([, value]) => value).map((label) => label.join(": "));
+    return told.length ? h("p", { class: "meta" }, foreign(told.join(" · "))) : null;
+  };
   const CHECKS = {
     bypass: "certificate not checked", pinned: "certificate pinned", strict: "certificate checked" };
   const transport = (target) =>
@@ -205,6 +209,7 @@
     h("article", { class: `card ${level(target)}`, "data-target": target.name },
       h("header", {}, h("h2", {}, foreign(target.name)), h("p", { class: "state" }, plain(target.state))),
       h("p", { class: "meta" }, foreign(target.host), transport(target)),
+      labels(target),
       h("p", { class: "meta" }, times(target)),
       error(target), silence(target), alarms(target), flow(target.plant), without(target),
       target.devices.length ? h("ul", { class: "devices" }, ...target.devices.map(device)) : null,
