@@ -36,7 +36,7 @@ class PlantSpec:
     run_state: str = "I18N_COMMON_DISPATCH_RUN"
     standby_state: str = "I18N_COMMON_STANDBY"
     fixed_hour: float | None = None
-    """An hour at which this plant's clock stands still, for a recording of one moment."""
+    """An hour at which this plant's clock stands still, for a recording of one moment. No value changes."""
 
 
 class Plant:
@@ -74,9 +74,14 @@ class Plant:
 
     def total(self, flow: str, moment: datetime) -> float:
         """Energy since commissioning in kWh, plus what the plant brought along."""
-        days = (self.local(moment).date() - self.spec.commissioned).days
-        before_today = _exact(self.spec.totals.get(flow, 0.0)) + days * self.day_energy(flow)
-        return before_today + self.today(flow, moment)
+        before_today = self._days(moment) * self.day_energy(flow)
+        return _exact(self.spec.totals.get(flow, 0.0)) + before_today + self.today(flow, moment)
+
+    def _days(self, moment: datetime) -> int:
+        """Whole days since commissioning; where the clock stands still, none has ever passed."""
+        if self.spec.fixed_hour is not None:
+            return 0
+        return (self.local(moment).date() - self.spec.commissioned).days
 
     def energy(self, flow: str, since: datetime, until: datetime) -> float:
         """Energy between two moments in kWh."""
@@ -196,8 +201,7 @@ class Plant:
         }
 
     def _running_hours(self, moment: datetime) -> float:
-        days = (self.local(moment).date() - self.spec.commissioned).days
-        return days * 14.5 + min(max(_minute(self.local(moment)) / 60 - 5.75, 0.0), 14.5)
+        return self._days(moment) * 14.5 + min(max(_minute(self.local(moment)) / 60 - 5.75, 0.0), 14.5)
 
 
 def accelerated(start: datetime, speed: float, clock: Callable[[], float] = time.monotonic) -> Now:

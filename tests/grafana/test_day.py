@@ -111,12 +111,17 @@ def test_queries_when_everything_is_chosen_then_each_returns_data(
 
 
 # Queries that have no answer though the target has all metrics that they ask for.
-STRING_INVERTERS, AT_NIGHT, WELL = ("garage", "barn"), ("nightly",), ("house", "cabin")
+STRING_INVERTERS, AT_NIGHT, WELL = ("garage", "barn"), ("nightly",), ("house", "cabin", "nightly")
 METERED = ("house", "garage", "cabin", "nightly")
 QUIET = {
     "winet-battery/Course/States/A": (STRING_INVERTERS, "has a state, but no battery"),
     "winet-gateways/Gateways/Errors by reason/A": (WELL, "no error happened"),
     "winet-plant/Power/Power flow/B": (METERED, "is at a site whose meter is read"),
+    "winet-plant/Now/Self-sufficiency today/A": (AT_NIGHT, "has used nothing, for its totals stand still"),
+    "winet-plant/The day in detail/Self-sufficiency and self-consumption/B": (AT_NIGHT, "has used nothing"),
+    "winet-plant/The day in detail/Self-sufficiency and self-consumption/C": (AT_NIGHT, "has made nothing"),
+    "winet-energy/In this time range/Self-consumption/A": (AT_NIGHT, "has made nothing"),
+    "winet-energy/Days/Shares by day/B": (AT_NIGHT, "has made nothing"),
     "winet-inverters/Inverters/Strings beside their median/A": (AT_NIGHT, "has no current"),
     "winet-inverters/Inputs of $device/Strings beside their median/A": (
         AT_NIGHT,

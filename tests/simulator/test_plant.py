@@ -107,6 +107,8 @@ def test_night_never_ends() -> None:
     played = plant(NIGHT)
     noon, evening = MIDNIGHT + timedelta(hours=12), MIDNIGHT + timedelta(hours=20)
     assert played.values(noon) == played.values(evening)
+    for days in (1, 2, 400):  # no midnight comes, so no day's energy is added to any total
+        assert played.values(evening + timedelta(days=days)) == played.values(noon)
     assert played.texts(noon)["system_time"] == "2026-06-01 02:00"
     assert played.texts(noon)["state"] == "I18N_COMMON_STANDBY"
 
