@@ -18,6 +18,7 @@ STRING_INVERTERS = frozenset({0, 1, 21})
 ACCESSORIES = frozenset({8, 11, 13, 14, 18, 20, 23, 24, 25, 34, 36, 37, 46, 47, 48})  # none with a battery
 VANISHED = (errors.Unreachable, errors.NoAnswer, errors.ConnectionLost, TlsNotSpoken)
 
+HIGH_SUN_DEGREES = 10.0  # above it an inverter has power to stay awake, by an overcast sky too
 LONGEST_SUN_SECONDS = 1800.0
 LONGEST_SLEEP_SECONDS = 64800.0  # 18 h; winter nights beyond 55 degrees are longer and want a location
 NEAR_ZERO_WATTS = 100.0
@@ -39,9 +40,7 @@ class Night:
 
     def lost(self, snapshot: Snapshot | None, now: float, wall: float) -> None:
         """An outage begins at `now` (monotonic; `wall` since 1970) after these last readings."""
-        ready = (
-            snapshot is not None and _can_sleep(snapshot) and (self._is_dark(wall) or self._idle(snapshot))
-        )
+        ready = snapshot is not None and _can_sleep(snapshot) and self._may_fall(snapshot, wall)
         self._fell_silent_at = now if ready else None
         self._was_dark = False
 
@@ -64,6 +63,13 @@ class Night:
         if self._was_dark:  # a morning came and it did not: the next evening explains nothing
             self._fell_silent_at = None
         return False
+
+    def _may_fall(self, snapshot: Snapshot, wall: float) -> bool:
+        """Whether sleep was to be expected: by the dark, or by the last words under a low sun."""
+        if self._is_dark(wall):
+            return True
+        high = self._location is not None and sun.elevation(self._location, wall) > HIGH_SUN_DEGREES
+        return not high and self._idle(snapshot)
 
     def _is_dark(self, wall: float) -> bool:
         return self._location is not None and not sun.is_up(self._location, wall)

@@ -12,10 +12,10 @@ from exporter.winet.night import ACCESSORIES, STRING_INVERTERS, Night
 HOUR = 3600.0
 # At an equinox the sun rises on the equator at 06:04 UTC and sets at 18:11.
 EQUATOR = Location(0.0, 0.0)
-NOON, DUSK, DARK = (
+NOON, HIGH, LOW, DUSK, DARK = (
     datetime(2026, 3, 20, hour, minute, tzinfo=UTC).timestamp()
-    for hour, minute in ((12, 0), (17, 50), (18, 30))
-)
+    for hour, minute in ((12, 0), (17, 26), (17, 29), (17, 50), (18, 30))
+)  # 10 degrees high at 17:28
 POLAR_NIGHT = Location(78.2, 15.6), datetime(2026, 11, 10, tzinfo=UTC).timestamp()
 MIDNIGHT_SUN = Location(78.2, 15.6), datetime(2026, 5, 10, tzinfo=UTC).timestamp()
 
@@ -162,14 +162,16 @@ def test_lost_when_there_are_several_inverters_then_all_must_be_idle(states, idl
 @pytest.mark.parametrize(
     "location, at, last, falls",
     [
-        (EQUATOR, NOON, BUSY, False), (EQUATOR, NOON, IDLE, True), (EQUATOR, DARK, BUSY, True),
+        (EQUATOR, NOON, BUSY, False), (EQUATOR, NOON, IDLE, False), (EQUATOR, DARK, BUSY, True),
+        (EQUATOR, HIGH, IDLE, False), (EQUATOR, LOW, IDLE, True), (EQUATOR, LOW, BUSY, False),
+        (None, HIGH, IDLE, True),
         (EQUATOR, DARK, IDLE, True), (EQUATOR, DUSK, BUSY, False), (EQUATOR, DUSK, IDLE, True),
         (EQUATOR, DARK, snapshot(report()), True), (None, DARK, BUSY, False), (*POLAR_NIGHT, BUSY, True),
-        (*MIDNIGHT_SUN, BUSY, False),
+        (*MIDNIGHT_SUN, BUSY, False), (*MIDNIGHT_SUN, IDLE, True),
     ],
 )  # fmt: skip
 def test_lost_when_the_sun_is_known_then_darkness_is_evidence_too(location, at, last, falls):
-    """After sunset a string inverter needs no other excuse."""
+    """After sunset a string inverter needs no other excuse, and under a high sun it has none."""
     assert falls_asleep(last, at=at, location=location) is falls
 
 
@@ -231,11 +233,13 @@ def test_explains_when_the_sun_is_not_known_then_a_sleep_lasts_at_most_eighteen_
 @pytest.mark.parametrize(
     "begin, hour, minute, asleep",
     [
-        (NOON, 12, 0, True),
-        (NOON, 12, 29, True),
-        (NOON, 12, 30, False),
-        (NOON, 17, 0, False),
-        (NOON, 18, 20, True),
+        (NOON, 12, 0, False),
+        (NOON, 12, 29, False),
+        (NOON, 18, 20, False),
+        (LOW, 17, 29, True),
+        (LOW, 17, 58, True),
+        (LOW, 17, 59, False),
+        (LOW, 18, 20, True),
         (DUSK, 17, 55, True),
         (DUSK, 18, 15, True),
         (DUSK, 21, 0, True),
@@ -252,7 +256,7 @@ def test_explains_when_the_sun_is_not_known_then_a_sleep_lasts_at_most_eighteen_
 def test_explains_when_the_sun_is_known_then_half_an_hour_of_it_is_all_that_is_slept(
     begin, hour, minute, asleep
 ):
-    """Before sunset, after sunrise, and at noon of a black day; nights are as long as they are."""
+    """Before sunset and after sunrise, never under a high sun; nights are as long as they are."""
     night = Night(EQUATOR, {})
     night.lost(IDLE, 500.0, begin)
     wall = NOON + (hour - 12) * HOUR + minute * 60
