@@ -25,12 +25,13 @@ from typing import Any
 from benchmarks.gateway import MORNING, hybrid_alone
 from exporter.simulator import plant as simulator
 from exporter.simulator.accounts import Accounts
+from exporter.simulator.answers import Reply, listing, success
 from exporter.simulator.certificate import identity, prepare_certificates
 from exporter.simulator.faults import ActiveFaults
 from exporter.simulator.frames import Opcode, accept_key, encode
 from exporter.simulator.journal import Counts
 from exporter.simulator.printing import Json, pretty
-from exporter.simulator.replies import Answerer, Question, Reply, listing, success
+from exporter.simulator.replies import Answerer, Question
 
 SERVICES = ("real", "real_battery", "direct")
 BACKLOG = 4096

@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable
 
+from exporter.simulator.answers import Reply, notice
 from exporter.simulator.faults import ActiveFaults
 from exporter.simulator.frames import Message, Opcode, encode, read_message
 from exporter.simulator.journal import Journal
 from exporter.simulator.listener import Line
 from exporter.simulator.printing import compact
-from exporter.simulator.replies import Answerer, Question, Reply, notice
+from exporter.simulator.replies import Answerer, Question
 
 _NO_JSON = "guru meditation 0x400d1f2c: core 1 panic'ed"
 """What the fault `garbage` sends: not even the beginning of JSON."""

@@ -6,11 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter.simulator.printing import Document, Json, pretty
-from exporter.simulator.profile import Profile, Recorded, load_profile
-from exporter.simulator.replies import (
-    Answerer,
-    Question,
+from exporter.simulator.answers import (
     Reply,
     fault_rows,
     listing,
@@ -19,6 +15,9 @@ from exporter.simulator.replies import (
     refused_service,
     success,
 )
+from exporter.simulator.printing import Document, Json, pretty
+from exporter.simulator.profile import Profile, Recorded, load_profile
+from exporter.simulator.replies import Answerer, Question
 
 FORMAT = "winet-exporter capture"
 VERSIONS = (1,)

@@ -5,23 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.simulator.accounts import Accounts, Login
+from exporter.simulator.answers import (
+    REFUSALS,
+    Reply,
+    entries_of,
+    fault_rows,
+    gate,
+    listing,
+    nought,
+    point_of,
+    read_failed,
+    refusal,
+    refused_service,
+    success,
+    with_flag,
+    with_units,
+)
 from exporter.simulator.faults import DEVICE_SERVICES, ActiveFaults, Fault
 from exporter.simulator.journal import Counts
 from exporter.simulator.plant import Plant
-from exporter.simulator.printing import Document, Json, one_line, pretty
-from exporter.simulator.profile import Device, Input, Point, Profile, Value
-
-_REFUSALS = {
-    # fault: code and message. 106, 114, 301 and 401 with message are seen in captures; the others are
-    # reported by single projects, and the messages of 201 and 211 are nowhere to be found: assumed.
-    "token-expired": (106, "I18N_COMMON_ACCOUNT_OUT_FRESH"),
-    "login-refused": (115, "I18N_COMMON_USR_PASSWD_ERROR_TIMES"),
-    "locked": (114, "I18N_COMMON_USR_ACCOUNT_LOCK"),
-    "busy": (201, "I18N_COMMON_BUSY"),
-    "read-failed": (301, "I18N_COMMON_READ_FAILED"),
-    "refused-service": (211, "I18N_COMMON_NOT_SUPPORT"),
-}
-_UNAUTHORIZED = (401, "I18N_COMMON_INTER_ABNORMAL")
+from exporter.simulator.printing import Json, pretty
+from exporter.simulator.profile import Profile, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,6 @@ class Question:
             return value if isinstance(value, str) else ""
 
         return cls(text("service"), text("token"), text("dev_id"), text("username"), text("passwd"))
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer as a document, and how it is printed."""
-
-    document: Document
-    printed_by: Callable[[Document], str] = pretty
-
-    @property
-    def text(self) -> str:
-        """The message's text."""
-        return self.printed_by(self.document)
 
 
 class Answerer:
@@ -87,7 +78,7 @@ class Answerer:
             return struck
         locked_out = self._take("must-change-password", question)
         if locked_out and question.service not in ("connect", "login"):
-            return _gate(question)
+            return gate(question.service)
         reply = self._honest(question, connection, forced=locked_out)
         return self._spoilt(question, reply)
 
@@ -101,9 +92,9 @@ class Answerer:
         return pretty({"result_code": 1, "result_msg": "success", "result_data": {"list": about}})
 
     def _refused_by_fault(self, question: Question) -> Reply | None:
-        for name, (code, message) in _REFUSALS.items():
+        for name, (code, message) in REFUSALS.items():
             if self._take(name, question):
-                return _refusal(code, message)
+                return refusal(code, message)
         if self._take("login-timeout", question):
             return success(question.service, {}, message="login timeout")
         if fault := self._take("code", question):
@@ -127,7 +118,7 @@ class Answerer:
         """The reply of a gateway in good health."""
         match question.service:
             case "connect":
-                fields = _with_flag(self._profile.connect, forced)
+                fields = with_flag(self._profile.connect, forced)
                 return success("connect", {"token": self._accounts.connect(connection), **fields})
             case "login":
                 return self._login(question, connection, forced)
@@ -135,9 +126,9 @@ class Answerer:
                 # No `result_data`, no service: only the order ties it to its question (seen in captures).
                 return Reply({"result_code": 1, "result_msg": "success"})
         if not self._accounts.knows(question.token):
-            return _refusal(*_REFUSALS["token-expired"])
+            return refusal(*REFUSALS["token-expired"])
         if not self._accounts.may_read(question.token):
-            return _gate(question)
+            return gate(question.service)
         if question.service in DEVICE_SERVICES:
             return self._device_service(question)
         return self._plant_service(question)
@@ -155,11 +146,11 @@ class Answerer:
                 Login.WRONG: "login-refused",
                 Login.LOCKED: "locked",
             }
-            return _refusal(*_REFUSALS[reasons[outcome]])
+            return refusal(*REFUSALS[reasons[outcome]])
         self._counts.logins += 1
         for rival in sorted(rivals):
             self._taken_over(rival)
-        fields = _with_flag(self._profile.login, forced)
+        fields = with_flag(self._profile.login, forced)
         return success("login", {"token": token, "passwd": question.password, **fields})
 
     def _device_service(self, question: Question) -> Reply:
@@ -173,7 +164,7 @@ class Answerer:
         def show(value: Value) -> str:
             return alter(value, value.print(values, texts))
 
-        entries = _entries(device, question.service, show)
+        entries = entries_of(device, question.service, show)
         if entries is None:
             return refused_service()
         return listing(question.service, entries)
@@ -201,7 +192,7 @@ class Answerer:
                 return listing("devicelist", self._listed())
             case "local":
                 texts = self._plant.texts(moment)
-                points = [_point(point, point.value.print({}, texts)) for point in self._profile.local]
+                points = [point_of(point, point.value.print({}, texts)) for point in self._profile.local]
                 return success("local", {"list": points, "count": self._profile.local_count})
             case "state":
                 raised = {"total_fault": "1"} if self._take("device-fault", question) else {}
@@ -244,12 +235,12 @@ class Answerer:
         for name, text in self._profile.statistics.items():
             rows[name] = (text, "kvar" if "reactive" in name else "kW")
         online = {"online_num": (str(len(self._profile.devices)), ""), "offline_num": ("0", "")}
-        return [_with_units(rows), _with_units(online)]
+        return [with_units(rows), with_units(online)]
 
     def _runtime(self, moment: datetime) -> list[Json]:
         """One row for each inverter; the only reply that names the device (seen in captures)."""
         values, texts = self._plant.values(moment), self._plant.texts(moment)
-        readings = _with_units(
+        readings = with_units(
             {
                 "today_energy": ("--", "kWh"),
                 "total_energy": ("--", "kWh"),
@@ -264,95 +255,3 @@ class Answerer:
 
     def _take(self, fault: str, question: Question) -> Fault | None:
         return self._faults.take(fault, question.service, question.dev_id)
-
-
-def notice(code: int, message: str) -> str:
-    """An unsolicited message of the service `notice` (seen in captures with code 100)."""
-    document: dict[str, Json] = {"result_code": code}
-    if message:
-        document["result_msg"] = message
-    return pretty(document | {"result_data": {"service": "notice"}})
-
-
-def fault_rows(fault: Fault) -> list[Json]:
-    """The one row that the fault `device-fault` makes."""
-    code, name = str(fault.word("code")), "I18N_CONFIG_KEY_796"
-    odd = {"kind": name, "number": code}
-    return [odd if fault.number("odd") else {"fault_code": code, "fault_name": name, "time": "--"}]
-
-
-def read_failed() -> Reply:
-    """The device could not be read just now."""
-    return _refusal(*_REFUSALS["read-failed"])
-
-
-def refused_service() -> Reply:
-    """Not applicable to this device."""
-    return _refusal(*_REFUSALS["refused-service"])
-
-
-def success(service: str, data: Mapping[str, Json], message: str = "success") -> Reply:
-    """A good answer."""
-    return Reply({"result_code": 1, "result_msg": message, "result_data": {"service": service, **data}})
-
-
-def listing(service: str, entries: list[Json]) -> Reply:
-    """A good answer that is a list, with its length behind it."""
-    return success(service, {"list": entries, "count": len(entries)})
-
-
-def _refusal(code: int, message: str) -> Reply:
-    """106 has an empty `result_data` (re-typed by an owner), the others have none (301 seen in captures)."""
-    document: dict[str, Json] = {"result_code": code, "result_msg": message}
-    return Reply(document | {"result_data": {}} if code == 106 else document)
-
-
-def _gate(question: Question) -> Reply:
-    code, message = _UNAUTHORIZED
-    data = {"service": question.service}
-    return Reply({"result_code": code, "result_msg": message, "result_data": data}, one_line)
-
-
-def _with_flag(fields: Mapping[str, Json], forced: Fault | None) -> Mapping[str, Json]:
-    if forced and forced.number("flag") and "forceModifyPasswd" in fields:
-        return {**fields, "forceModifyPasswd": 1}
-    return fields
-
-
-def _entries(device: Device, service: str, show: Callable[[Value], str]) -> list[Json] | None:
-    if service == "direct":
-        return None if device.direct is None else [_input(entry, show) for entry in device.direct]
-    points = device.real if service == "real" else device.real_battery
-    return None if points is None else [_point(point, show(point.value)) for point in points]
-
-
-def _point(point: Point, text: str) -> Json:
-    entry: dict[str, Json] = {"data_name": point.key, "data_value": text}
-    return entry if point.unit is None else entry | {"data_unit": point.unit}
-
-
-def _input(entry: Input, show: Callable[[Value], str]) -> Json:
-    return {
-        "name": entry.name,
-        "voltage": show(entry.voltage),
-        "voltage_unit": "V",
-        "current": show(entry.current),
-        "current_unit": "A",
-    }
-
-
-def nought(text: str) -> str:
-    """0 with as many decimals as the text has; the text itself if it is no number."""
-    try:
-        float(text)
-    except ValueError:
-        return text
-    _, point, decimals = text.partition(".")
-    return "0" + point + "0" * len(decimals)
-
-
-def _with_units(rows: Mapping[str, tuple[str, str]]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for name, (text, unit) in rows.items():
-        found |= {name: text, f"{name}_unit": unit}
-    return found
