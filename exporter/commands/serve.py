@@ -9,7 +9,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -160,6 +161,37 @@ async def serve(
         return 1
     exporter = Exporter(settings, known, load=load, shard=options.shard, memory=memory)
     hang_up = asyncio.Event()
+    server = _server_of(exporter, hang_up, telemetry_path, options, security)
+    try:
+        bound = await server.start(addresses)
+    except OSError as error:
+        print(f"winet-exporter: cannot listen: {error.strerror or error}", file=sys.stderr)
+        return 1
+    with _signals(end, hang_up):
+        settling = process.settle_later()
+        try:
+            async with exporter:
+                told = ",".join(map(spell_address, bound))
+                fields = {"version": __version__, "addresses": told, "targets": len(exporter.pool.names)}
+                log.info("listening", extra={"fields": fields})
+                on_ready(bound)
+                await end.wait()
+                log.info("shutting down")
+                await server.aclose()
+        finally:
+            settling.cancel()
+            await server.aclose()
+    return 0
+
+
+def _server_of(
+    exporter: Exporter,
+    hang_up: asyncio.Event,
+    telemetry_path: str,
+    options: Options,
+    security: Security | None,
+) -> Server:
+    """The server in front of an exporter, which is reloaded whenever `hang_up` is set."""
 
     async def reload_on_signal() -> None:
         while True:
@@ -167,7 +199,7 @@ async def serve(
             hang_up.clear()
             await exporter.reload()
 
-    server = Server(
+    return Server(
         exporter.exposition,
         exporter.pool.statuses,
         exporter.tasks_alive,
@@ -177,38 +209,20 @@ async def serve(
         operations=operations_of(exporter, options),
         background=(exporter.watch, reload_on_signal),
     )
-    try:
-        bound = await server.start(addresses)
-    except OSError as error:
-        print(f"winet-exporter: cannot listen: {error.strerror or error}", file=sys.stderr)
-        return 1
+
+
+@contextmanager
+def _signals(end: asyncio.Event, hang_up: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `end`, SIGHUP sets `hang_up`, until this is left."""
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, end.set)
-    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    settling = process.settle_later()
+    handlers = {signal.SIGTERM: end.set, signal.SIGINT: end.set, signal.SIGHUP: hang_up.set}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
-        async with exporter:
-            log.info(
-                "listening",
-                extra={
-                    "fields": {
-                        "version": __version__,
-                        "addresses": ",".join(map(spell_address, bound)),
-                        "targets": len(exporter.pool.names),
-                    }
-                },
-            )
-            on_ready(bound)
-            await end.wait()
-            log.info("shutting down")
-            await server.aclose()
+        yield
     finally:
-        settling.cancel()
-        await server.aclose()
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(name)
-    return 0
+        for number in handlers:
+            loop.remove_signal_handler(number)
 
 
 def operations_of(exporter: Exporter, options: Options) -> Operations:
