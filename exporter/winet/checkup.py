@@ -146,7 +146,7 @@ async def _why_not_open(error: errors.TransportError, target: Target, dialer: Di
 
 async def _certificate(certificate: tls.Certificate, target: Target) -> str:
     subject = await asyncio.to_thread(tls.subject, certificate)
-    ends = await asyncio.to_thread(tls.expiry, certificate)
+    ends = tls.expiry(certificate)
     until = "at an unknown time" if ends is None else datetime.fromtimestamp(ends, UTC).date().isoformat()
     pinned = certificate.fingerprint.replace(":", "").lower() in target.fingerprints
     checked = "checked by a CA" if target.verify == "strict" else "pinned" if pinned else "not pinned"

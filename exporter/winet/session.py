@@ -216,7 +216,8 @@ class Session:
                 if self._nap.over():
                     return None
                 connection = await self._connect()
-                await self._certificate.note(self._dialer.certificate)
+                self._certificate.note(self._dialer.certificate)
+                self._dialer.certificate = None  # a kilobyte of which all that is of use is noted
                 if self._nap.over():  # a login would throw out whoever the pause is for
                     return None
                 self._enter(State.AUTHENTICATING)

@@ -15,6 +15,7 @@ import aiohttp
 
 from exporter.logs import TargetLog
 from exporter.telemetry import Counters
+from exporter.winet import der
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ class CertificateWatch(aiohttp.Fingerprint):
         ssl_object = transport.get_extra_info("ssl_object")
         if ssl_object is None:
             return
-        der: bytes = ssl_object.getpeercert(binary_form=True)
-        self.seen = Certificate(der)
-        digest = hashlib.sha256(der)
+        shown: bytes = ssl_object.getpeercert(binary_form=True)
+        self.seen = Certificate(shown)
+        digest = hashlib.sha256(shown)
         if self._pins and digest.hexdigest() not in self._pins:
             host, port, *_ = transport.get_extra_info("peername")
             raise aiohttp.ServerFingerprintMismatch(self.fingerprint, digest.digest(), host, port)
@@ -60,25 +61,23 @@ class CertificateWatch(aiohttp.Fingerprint):
 class CertificateRecord:
     """The certificate that one gateway shows, over its connections."""
 
+    __slots__ = ("_counters", "_log", "expiry", "fingerprint")
+
     def __init__(self, counters: Counters, log: TargetLog) -> None:
         self._counters = counters
         self._log = log
-        self._certificate: Certificate | None = None
+        self.fingerprint: str | None = None
         self.expiry: float | None = None
 
-    @property
-    def fingerprint(self) -> str | None:
-        return self._certificate.fingerprint if self._certificate else None
-
-    async def note(self, shown: Certificate | None) -> None:
-        """Keep what a connection showed, and notice that it is another one than before."""
-        if shown is None or shown == self._certificate:
+    def note(self, shown: Certificate | None) -> None:
+        """Keep what is of use of what a connection showed, and notice that it is another one than before."""
+        if shown is None or shown.fingerprint == self.fingerprint:
             return
-        if self._certificate is not None:
+        if self.fingerprint is not None:
             self._counters.certificate_changes += 1
             self._log.warning("certificate changed", extra={"fingerprint": shown.fingerprint})
-        self._certificate = shown
-        self.expiry = await asyncio.to_thread(expiry, shown)
+        self.fingerprint = shown.fingerprint
+        self.expiry = expiry(shown)
 
 
 def strict_context(ca_file: str | None) -> ssl.SSLContext:
@@ -87,21 +86,19 @@ def strict_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def expiry(certificate: Certificate) -> float | None:
-    """When the certificate ends, in seconds since 1970; None if it cannot be read. Blocks at its first call.
-
-    Python parses no certificate that it was told not to verify, hence the DER.
-    """
-    # 8 MB that a process with plain gateways only does not need
-    from cryptography import x509
-
+    """When the certificate ends, in seconds since 1970; None if it cannot be read."""
     try:
-        return x509.load_der_x509_certificate(certificate.der).not_valid_after_utc.timestamp()
+        return der.not_after(certificate.der)
     except ValueError:
         return None
 
 
 def subject(certificate: Certificate) -> str:
-    """Whom the certificate names, such as `CN=Sungrow,O=…`; "" if it cannot be read. Blocks like `expiry`."""
+    """Whom the certificate names, such as `CN=Sungrow,O=…`; "" if it cannot be read.
+
+    Blocks at its first call.
+    """
+    # 9 MB that are of use to a person at a terminal only
     from cryptography import x509
 
     try:
