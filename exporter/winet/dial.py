@@ -20,6 +20,7 @@ from exporter.config import Target
 from exporter.winet import errors, tls
 from exporter.winet.messages import clean
 from exporter.winet.names import SystemResolver
+from exporter.winet.upgraded import UpgradedWebSocket
 
 PATH = "/ws/home/overview"
 PLAIN_PORT = 8082
@@ -78,6 +79,7 @@ def make_http_client() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # 64 kB can become 64 MB at one blow
         timeout=aiohttp.ClientTimeout(total=None),
+        ws_response_class=UpgradedWebSocket,
         middlewares=(refuse_redirects,),
         trust_env=False,
     )
@@ -85,6 +87,8 @@ def make_http_client() -> aiohttp.ClientSession:
 
 class Dialer:
     """Opens WebSockets to one target, one after the other, and remembers what it learned about it."""
+
+    __slots__ = ("_http", "_plain_worked", "_spoken", "_strict", "_target", "certificate", "tls_seen")
 
     def __init__(self, target: Target, http: aiohttp.ClientSession) -> None:
         self._target = target
