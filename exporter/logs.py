@@ -16,10 +16,11 @@ class TargetLog(logging.LoggerAdapter[logging.Logger]):
     """A logger whose lines all name their target. Fields: `log.info("…", extra={"device": …})`."""
 
     def __init__(self, logger: logging.Logger, target: str) -> None:
-        super().__init__(logger, {"target": target})
+        super().__init__(logger)
+        self._target = target
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, {**kwargs, "extra": {"fields": {**(self.extra or {}), **kwargs.get("extra", {})}}}
+        return msg, {**kwargs, "extra": {"fields": {"target": self._target, **kwargs.get("extra", {})}}}
 
 
 def _parts(record: logging.LogRecord) -> dict[str, Any]:

@@ -24,6 +24,7 @@ SERVICES: dict[int, tuple[Service, ...]] = {
     **dict.fromkeys((44, 46, 18), ACCESSORY),
     **dict.fromkeys((8, 11, 13, 14, 15, 20, 23, 24, 25, 34, 36, 37, 47, 48), ACCESSORY),
 }
+NONE: frozenset[str] = frozenset()  # one for all: an empty set takes 216 bytes
 RARELY_CYCLES = 10
 LONGEST_DEFERMENT = 1800.0
 UNSUPPORTED_SECONDS = 86400.0  # a battery may have been added since
@@ -42,6 +43,8 @@ class Question(NamedTuple):
 class Charge:
     """What silence one question has to answer for."""
 
+    __slots__ = ("in_a_row", "not_before")
+
     def __init__(self) -> None:
         self.in_a_row = 0
         self.not_before = 0.0
@@ -50,13 +53,23 @@ class Charge:
 class Agenda:
     """The questions for the listed devices of one target. Knows devices by serial number, never by dev_id."""
 
+    __slots__ = (
+        "_charges",
+        "_devices",
+        "_interval",
+        "_left_alone",
+        "_next_look",
+        "_questions",
+        "_unsupported",
+    )
+
     def __init__(self, refresh_interval: float) -> None:
         self._interval = refresh_interval
         self._devices: tuple[Device, ...] = ()
         self._charges: dict[tuple[str, Service], Charge] = {}
         self._unsupported: dict[tuple[str, Service], float] = {}  # until when
         self._next_look = math.inf
-        self._left_alone: set[str] = set()
+        self._left_alone = NONE
         self._questions: list[Question] | None = None  # all that may be asked; made anew after a change
 
     def devices_listed(self, devices: Iterable[Device]) -> None:
@@ -67,7 +80,7 @@ class Agenda:
         if listed:
             self._charges = {key: charge for key, charge in self._charges.items() if key[0] in listed}
             self._unsupported = {key: until for key, until in self._unsupported.items() if key[0] in listed}
-            self._left_alone &= listed
+            self._left_alone = self._left_alone & listed or NONE
 
     def connected(self) -> None:
         """A new session: what a device refused in the last one may be asked once more."""
@@ -124,7 +137,7 @@ class Agenda:
         if question.device.dev_type not in SERVICES and isinstance(
             error, errors.Unsupported | errors.Rejected
         ):
-            self._left_alone.add(question.device.identity)
+            self._left_alone |= {question.device.identity}
         if isinstance(error, errors.Unsupported):
             seconds = DOUBTED_SECONDS if answered_before else UNSUPPORTED_SECONDS
             self._unsupported[question.key] = now + seconds

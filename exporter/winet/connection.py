@@ -26,6 +26,7 @@ BREATH_EVERY = 16  # frames after which other tasks get their turn, since buffer
 MOST_FRAGMENTS = 16  # text messages that one JSON document may be spread over
 SHORTEST_SECRET = 4  # a shorter one would be found in every message
 CONCEALED = "(hidden)"
+NO_SECRETS: frozenset[str] = frozenset()  # one for all: an empty set takes 216 bytes
 
 
 class Connection:
@@ -33,6 +34,22 @@ class Connection:
 
     `decode` makes a reply of a text; another than the usual one may know shorter ways to the same.
     """
+
+    __slots__ = (
+        "_awaits_pong",
+        "_counters",
+        "_deadline",
+        "_decode_text",
+        "_held",
+        "_last_service",
+        "_raw_socket",
+        "_request_timeout",
+        "_secrets",
+        "_socket",
+        "_spoiled",
+        "_unasked",
+        "answered_since_ping",
+    )
 
     def __init__(
         self,
@@ -52,7 +69,7 @@ class Connection:
         self._awaits_pong = False
         self._unasked = 0
         self._last_service = ""
-        self._secrets: set[str] = set()
+        self._secrets = NO_SECRETS
         self.answered_since_ping = False
 
     async def ask(self, service: str, request: str) -> Reply:

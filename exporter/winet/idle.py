@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from exporter.logs import TargetLog
 from exporter.winet import errors, messages
@@ -19,6 +18,8 @@ MOST_LOST = 2
 
 class Nap:
     """Rests of one session. `end()` ends the present one and all later, `interrupt()` all until `clear()`."""
+
+    __slots__ = ("_clock", "_interrupted", "_timeout", "ended")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -46,23 +47,33 @@ class Nap:
             self._timeout.reschedule(0.0)
 
     async def rest(self, seconds: float) -> None:
-        await self.until(self._clock() + seconds, asyncio.Event().wait())
-
-    async def until(self, when: float, activity: Coroutine[Any, Any, object]) -> None:
-        """Run an endless activity until a time, or until the naps end."""
         try:
-            async with asyncio.timeout(max(when - self._clock(), 0.0)) as self._timeout:
-                if self.over():
-                    self._wake()
-                await activity
+            async with self.until(self._clock() + seconds):
+                await asyncio.Event().wait()
         except TimeoutError:
             pass  # the nap is over
         finally:
-            self._timeout = None
+            self.up()
+
+    def until(self, when: float) -> asyncio.Timeout:
+        """A limit to something endless, to be entered at once: a time, or the end of the naps.
+
+        No coroutine that runs the something: that would take a frame more for as long as a gateway rests.
+        After it, `up`.
+        """
+        left = 0.0 if self.over() else max(when - self._clock(), 0.0)
+        self._timeout = asyncio.timeout(left)
+        return self._timeout
+
+    def up(self) -> None:
+        """What was limited has ended."""
+        self._timeout = None
 
 
 class Idle:
     """What is done on an open line between two cycles; remembers what the gateway does not answer."""
+
+    __slots__ = ("_clock", "_keep_alive", "_log", "_lost_in_a_row", "_nap", "_pings")
 
     def __init__(self, nap: Nap, log: TargetLog, clock: Callable[[], float]) -> None:
         self._nap = nap
@@ -86,7 +97,13 @@ class Idle:
                 if not self._pings:
                     self._log.debug("no pong; pings end")
             wake_at = min([when] + [next_ping] * self._pings + [next_keep_alive] * self._keep_alive)
-            await self._nap.until(wake_at, connection.listen())
+            try:
+                async with self._nap.until(wake_at):
+                    await connection.listen()
+            except TimeoutError:
+                pass  # the nap is over
+            finally:
+                self._nap.up()
 
     async def _keep_session(self, connection: Connection) -> None:
         """The JSON ping of the gateway's own page. A gateway that leaves it unanswered is not asked again.

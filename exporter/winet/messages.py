@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
-
 from exporter.telemetry import GatewayService, Service, printable
 from exporter.winet import errors
 
@@ -48,13 +46,12 @@ class Reply(NamedTuple):
     told: tuple[Wording, tuple[str, ...]] | None = None
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
-@dataclass(frozen=True)
-class Handshake(DataClassJsonMixin):
+@dataclass(frozen=True, slots=True)
+class Handshake:
     """What `connect` and `login` tell. The flag is known from newer firmware only (reported)."""
 
     token: str = field(repr=False)
-    force_password_change: int = field(default=0, metadata=config(field_name="forceModifyPasswd"))
+    force_password_change: int = 0
 
 
 # Requests --------------------------------------------------------------------------------------------
@@ -203,7 +200,7 @@ def decode_handshake(reply: Reply) -> Handshake:
     if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
         raise errors.Garbled(f"the reply to {reply.service or 'connect'} has no usable token")
     flag = integer(reply.data.get("forceModifyPasswd"))
-    return Handshake.from_dict({"token": token, "forceModifyPasswd": flag or 0})
+    return Handshake(token, flag or 0)
 
 
 # Parts -----------------------------------------------------------------------------------------------

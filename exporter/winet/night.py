@@ -32,6 +32,8 @@ WATTS = {"w": 1.0, "kw": 1000.0, "mw": 1e6}
 class Night:
     """What was known when the gateway vanished, and for how long that explains its absence."""
 
+    __slots__ = ("_fell_silent_at", "_location", "_own", "_was_dark")
+
     def __init__(self, location: Location | None, devices: Mapping[str, OwnDevice]) -> None:
         self._location = location
         self._own = devices

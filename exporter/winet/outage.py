@@ -15,6 +15,8 @@ from exporter.winet.recovery import Pause
 class Outage:
     """The present outage of one target, if there is one. `since` is monotonic, `error` the newest failure."""
 
+    __slots__ = ("_clock", "_log", "_night", "_wall", "error", "since")
+
     def __init__(
         self, night: Night, log: TargetLog, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:

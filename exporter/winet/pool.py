@@ -71,6 +71,7 @@ class Pool:
     ) -> None:
         self._targets = tuple(targets)
         self._on_change = on_change
+        self._tell = self._changed  # one for all sessions
         self._clock = clock
         self._wall = wall
         self._rng = rng or random.Random()
@@ -96,7 +97,7 @@ class Pool:
             target,
             self._http,
             gate=self._gate,
-            on_change=self._changed,
+            on_change=self._tell,
             clock=self._clock,
             wall=self._wall,
             rng=self._rng,

@@ -33,6 +33,17 @@ class Pause(NamedTuple):
 class Recovery:
     """The history of failures with one target, as far as it decides the next pause."""
 
+    __slots__ = (
+        "_failures",
+        "_healthy_at",
+        "_online_at",
+        "_refusals",
+        "_rng",
+        "_token_retried",
+        "_yield_for",
+        "_yield_pause",
+    )
+
     def __init__(self, yield_for: float, rng: random.Random) -> None:
         self._yield_for = yield_for
         self._rng = rng

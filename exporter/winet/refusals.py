@@ -17,6 +17,8 @@ from exporter.winet.recovery import Pause, Recovery
 class Remembered:
     """What one session leaves to the next process, and takes over from the last one."""
 
+    __slots__ = ("_dialer", "_login", "_memory", "_record", "_recovery", "_wall")
+
     def __init__(
         self,
         target: Target,

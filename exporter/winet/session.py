@@ -42,6 +42,35 @@ Clock = Callable[[], float]
 class Session:
     """Everything about one target. Its values are read by the pool; only `run` changes them."""
 
+    __slots__ = (
+        "_certificate",
+        "_clock",
+        "_cycle",
+        "_dialer",
+        "_gate",
+        "_idle",
+        "_info",
+        "_line",
+        "_log",
+        "_login",
+        "_nap",
+        "_on_change",
+        "_opening",
+        "_outage",
+        "_paused_until",
+        "_recovery",
+        "_remembered",
+        "_retry_at",
+        "_scheme",
+        "_since",
+        "_state",
+        "_survey",
+        "_turn",
+        "_wait",
+        "counters",
+        "target",
+    )
+
     def __init__(
         self,
         target: Target,
@@ -258,7 +287,9 @@ class Session:
         if self.counters.successes > 1:
             self.counters.reconnections += 1
         self._scheme = endpoint.scheme
-        self._info = self._make_info()
+        info = self._make_info()
+        if info != self._info:  # else what is known of the target stays the same object for all who look
+            self._info = info
         level = logging.INFO if self._outage.since is None else logging.DEBUG
         self._log.log(
             level, "connected", extra={"endpoint": str(endpoint), "attempt": self.counters.attempts}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.logs import TargetLog
 from exporter.telemetry import (
@@ -28,6 +28,7 @@ from exporter.winet.dial import Dialer
 from exporter.winet.labels import LABELS_PATH, decode_properties, label_of
 from exporter.winet.messages import Reply
 
+NONE: frozenset[Any] = frozenset()  # one for all: an empty set takes 216 bytes
 FIRST_SECONDS = 300.0
 NEW_SECONDS = 600.0
 INTERVAL_SECONDS = 60.0
@@ -60,6 +61,31 @@ class Topic(NamedTuple):
 class Survey:
     """Asks the optional questions and keeps the newest answers, over all connections to a target."""
 
+    __slots__ = (
+        "_answered",
+        "_clock",
+        "_counters",
+        "_dialer",
+        "_firmware",
+        "_given_up",
+        "_introduced",
+        "_labels",
+        "_labels_due",
+        "_labels_wanted",
+        "_log",
+        "_losses",
+        "_next_at",
+        "_next_new",
+        "_not_before",
+        "_refresh_interval",
+        "_silent",
+        "_told",
+        "_wall",
+        "answers",
+        "blamed",
+        "faults",
+    )
+
     def __init__(
         self,
         refresh_interval: float,
@@ -80,13 +106,13 @@ class Survey:
         self._clock = clock
         self._wall = wall
         self._next_new = math.inf
-        self._introduced: set[str] = set()
+        self._introduced: frozenset[str] = NONE
         self._not_before: dict[Topic, float] = {}
-        self._given_up: set[Topic] = set()
-        self._silent: set[str] = set()  # services that cost a line and never answered
-        self._answered: set[str] = set()
+        self._given_up: frozenset[Topic] = NONE
+        self._silent: frozenset[str] = NONE  # services that cost a line and never answered
+        self._answered: frozenset[str] = NONE
         self._losses: dict[str, int] = {}  # in a row, of services that have answered before
-        self._told: set[str] = set()
+        self._told: frozenset[str] = NONE
         self._labels: Mapping[str, str] = {}
         self._labels_wanted = False
         self._labels_due = -math.inf
@@ -115,8 +141,10 @@ class Survey:
 
     def _forget_unlisted(self, listed: set[str]) -> None:
         """What is kept by device goes with it."""
+        if not self._not_before:
+            return  # nothing was asked yet
         self.faults = {identity: faults for identity, faults in self.faults.items() if identity in listed}
-        self._given_up = {topic for topic in self._given_up if topic.identity in listed}
+        self._given_up = frozenset(topic for topic in self._given_up if topic.identity in listed)
         self._not_before = {t: until for t, until in self._not_before.items() if t.identity in listed}
 
     async def _raise(
@@ -124,7 +152,7 @@ class Survey:
     ) -> None:
         now = self._clock()
         if topic.service not in self._introduced:
-            self._introduced.add(topic.service)
+            self._introduced |= {topic.service}
             self._next_new = now + NEW_SECONDS
         self._not_before[topic] = now + INTERVAL_SECONDS
         try:
@@ -135,7 +163,7 @@ class Survey:
             if topic.service in self._answered:
                 self._bear(topic, error)
             else:
-                self._silent.add(topic.service)  # of all devices: each would cost the line anew
+                self._silent |= {topic.service}  # of all devices: each would cost the line anew
                 self._refused(topic, error)
             raise
 
@@ -227,7 +255,7 @@ class Survey:
         if error is None:
             error = self._keep(topic, reply)
         if error is None:
-            self._answered.add(topic.service)
+            self._answered |= {topic.service}
             self._losses.pop(topic.service, None)
             return
         self._counters.count(error.reason)
@@ -279,22 +307,21 @@ class Survey:
         if self._firmware and firmware and firmware != self._firmware:
             self._log.info("firmware changed", extra={"firmware": messages.clean(firmware)})
             self._introduced -= {topic.service for topic in self._given_up} | self._silent
-            self._given_up.clear()
-            self._silent.clear()
+            self._given_up = self._silent = NONE
             self._not_before = {Topic(GatewayService.ABOUT): self._not_before[Topic(GatewayService.ABOUT)]}
         self._firmware = firmware or self._firmware
 
     def _give_up(self, topic: Topic, error: errors.WinetError) -> None:
-        self._given_up.add(topic)
+        self._given_up |= {topic}
         self._refused(topic, error)
 
     def _refused(self, topic: Topic, error: errors.WinetError) -> None:
         if topic.service not in self._told:
-            self._told.add(topic.service)
+            self._told |= {topic.service}
             self._log.info("optional service not answered", extra={"service": topic.service, "error": error})
 
     def _tell_unknown_fault(self, detail: str) -> None:
         if Reason.INVALID_READING not in self._told:
-            self._told.add(Reason.INVALID_READING)
+            self._told |= {Reason.INVALID_READING}
             advice = "please report it with a recording by 'winet-exporter capture': it is the first one seen"
             self._log.warning(detail, extra={"service": FAULT, "advice": advice})
