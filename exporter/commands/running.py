@@ -13,6 +13,7 @@ import yaml
 
 from exporter import config
 from exporter.clock import steady
+from exporter.commands.gate import Gate
 from exporter.commands.process import uncollected, warn_of_few_files
 from exporter.config import Config, Target
 from exporter.metrics import catalogue
@@ -60,17 +61,17 @@ class Exporter:
         self._files_warned_for = 0
         self._of_files: tuple[Target, ...] = ()
         self._changing = asyncio.Lock()
-        gate = asyncio.Semaphore(MOST_CONNECTING)
+        self._gate = Gate(MOST_CONNECTING)
         self._clock = clock
         self._on_change = on_change
         self.exposition = Exposition(known, clock)
         memory = memory or Memory()
         lines = Lines()
         self.begun = False
-        self.pool = Pool(on_change=self._changed, gate=gate, clock=clock, memory=memory, lines=lines)
+        self.pool = Pool(on_change=self._changed, gate=self._gate, clock=clock, memory=memory, lines=lines)
         self.probes = Exposition(known, clock)
         self.probe_pool = Pool(
-            on_change=self._probe_changed, gate=gate, clock=clock, memory=memory, lines=lines
+            on_change=self._probe_changed, gate=self._gate, clock=clock, memory=memory, lines=lines
         )
         self._shown: tuple[Config, str] | None = None
         self._probed: Probed | None = None
@@ -129,6 +130,7 @@ class Exporter:
         self._leave_probed_that_are_named()
         mine = self._mine(self._configured())
         self._warn_of_few_files(len(mine))
+        self._gate.expect(len(mine))
         for name in await self.pool.apply(mine):
             self.exposition.forget(name)
 
