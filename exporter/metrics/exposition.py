@@ -164,8 +164,7 @@ class Exposition:
 
     def body(self, form: Format, *, apart: bool = False) -> Body:
         """The body of one scrape as it is ready now, in pieces; with `apart` more of them, for packing."""
-        pieces = [self._of_exporter.pieces, *(ready.pieces for ready in self._ready.values())]
-        return self._lines.columns.of_all(form, pieces, generate(self._registry, form), apart=apart)
+        return self._lines.columns.of_all(form, generate(self._registry, form), apart=apart)
 
     def rows(self, target: str | None = None) -> Iterator[Row]:
         """Every sample of every target, or of one, as family, label values and value: from scratch.

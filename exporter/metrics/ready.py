@@ -53,13 +53,17 @@ class Lines:
 class Assembled:
     """The pieces of several parts together, by column: what a scrape joins."""
 
-    __slots__ = ("_assembly", "_lines", "_parts", "pieces")
+    __slots__ = ("_assembly", "_lines", "_parts", "_place")
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._assembly: Assembly | None = None
         self._parts: list[Part] = []
-        self.pieces: tuple[bytes, ...] = ()
+        self._place = lines.columns.place()
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        return self._lines.columns.at(self._place)
 
     def follow(self, parts: list[Part]) -> None:
         """Take over what has changed of these parts, which are all there are."""
@@ -72,19 +76,19 @@ class Assembled:
             self._take_changes(parts, self._assembly)
 
     def _take_changes(self, parts: list[Part], assembly: Assembly) -> None:
-        pieces = list(self.pieces)
-        columns = []
+        columns_of_all = self._lines.columns
+        pieces = list(columns_of_all.at(self._place))
+        columns: set[int] = set()
         for part, of_part in zip(parts, assembly.columns, strict=True):
             if part.changed:
                 for number in part.changed:
                     column = of_part[number]
                     pieces[column] = part.pieces[number]
-                    columns.append(column)
+                    columns.add(column)
                 part.changed = None
         for column in assembly.shared.keys() & columns if assembly.shared else ():
             pieces[column] = _joined(parts, assembly.shared[column])
-        self._lines.columns.changed(columns, self.pieces, pieces)
-        self.pieces = tuple(pieces)
+        columns_of_all.put(self._place, tuple(pieces), columns)
 
     def _begin_anew(self, parts: list[Part], assembly: Assembly) -> None:
         pieces = [b""] * len(self._lines.columns)
@@ -94,12 +98,11 @@ class Assembled:
             part.changed = None
         for column, sources in assembly.shared.items():
             pieces[column] = _joined(parts, sources)
-        before, self.pieces = self.pieces, tuple(pieces)
-        self._lines.columns.replaced(before, self.pieces)
+        self._lines.columns.put(self._place, tuple(pieces))
 
     def withdraw(self) -> None:
-        """Take note that none of the pieces will be joined any more."""
-        self._lines.columns.replaced(self.pieces, ())
+        """Take note that none of the pieces will be joined any more; this is of no use then."""
+        self._lines.columns.withdraw(self._place)
 
 
 def _joined(parts: list[Part], sources: list[tuple[int, int]]) -> bytes:
@@ -178,7 +181,7 @@ class TargetLines:
         self._assemble()
 
     def withdraw(self) -> None:
-        """Take note that none of the lines will be shown any more."""
+        """Take note that none of the lines will be shown any more; this is of no use then."""
         self._assembled.withdraw()
 
     def _assemble(self) -> None:

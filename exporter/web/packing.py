@@ -35,6 +35,7 @@ class _Blocks(NamedTuple):
     """Lines that were compressed apart; `shift` is what a checksum before them is multiplied with."""
 
     packed: bytes
+    length: int
     checksum: int
     shift: int
 
@@ -43,17 +44,21 @@ def packed(pieces: Iterable[bytes | Kept]) -> bytes:
     """All pieces together, packed. For a thread: the interpreter is free while a piece is being packed."""
     by = library()
     compressor = by.compressobj(LEVEL, zlib.DEFLATED, BARE)
-    done, checksum, length = [HEAD], 0, 0
+    done, checksum, length, is_open = [HEAD], 0, 0, False
     for piece in pieces:
         if isinstance(piece, bytes):
             done.append(compressor.compress(piece))
             checksum = by.crc32(piece, checksum)
             length += len(piece)
+            is_open = True
         else:
             blocks = _blocks(piece)
-            done += (compressor.flush(zlib.Z_FULL_FLUSH), blocks.packed)
+            if is_open:
+                done.append(compressor.flush(zlib.Z_FULL_FLUSH))
+                is_open = False
+            done.append(blocks.packed)
             checksum = _times(blocks.shift, checksum) ^ blocks.checksum
-            length += len(piece.lines)
+            length += blocks.length
     done += (compressor.flush(), checksum.to_bytes(4, "little"), (length % (1 << 32)).to_bytes(4, "little"))
     return b"".join(done)
 
@@ -63,7 +68,7 @@ def _blocks(kept: Kept) -> _Blocks:
         by, lines = library(), kept.lines
         compressor = by.compressobj(LEVEL, zlib.DEFLATED, BARE)
         done = compressor.compress(lines) + compressor.flush(zlib.Z_FULL_FLUSH)
-        kept.packed = _Blocks(done, by.crc32(lines), _shift(len(lines)))
+        kept.packed = _Blocks(done, len(lines), by.crc32(lines), _shift(len(lines)))
     return kept.packed
 
 

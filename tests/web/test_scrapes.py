@@ -189,6 +189,13 @@ def test_packed_when_something_is_kept_then_it_is_packed_once(monkeypatch: pytes
     assert kept.packed is made
 
 
+def test_packed_when_kept_pieces_are_neighbours_then_nothing_stands_between_them(library: str) -> None:
+    """An empty block after each would be a tenth of what a short one takes."""
+    kept = [Kept(b"kept\n" * 100), Kept(b"more\n" * 100)]
+    lengths = [len(packing.packed(iter(some))) for some in ([], kept[:1], kept[1:], kept)]
+    assert lengths[3] - lengths[0] == lengths[1] - lengths[0] + lengths[2] - lengths[0]
+
+
 @pytest.mark.real
 def test_packed_when_gzip_itself_reads_it_then_nothing_is_wrong(library: str) -> None:
     """The program, which is stricter than most libraries."""
