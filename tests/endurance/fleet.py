@@ -11,10 +11,14 @@ import asyncio
 import json
 import random
 import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from exporter.simulator import SimulatedGateway, load_profile, prepare_certificates
 
 PLAIN, SECURE = "SH5.0RS", "SG10RS"  # a hybrid without login over ws, a string inverter with login over wss
+NOON, MIDNIGHT = 12, 0
 QUIET_SECONDS = 45.0  # on average, between two troubles of one gateway
 LONGEST_TROUBLE = 12.0
 
@@ -59,13 +63,27 @@ TROUBLES: tuple[tuple[str, ...], ...] = (
 )
 
 
+def clock_from(hour: int) -> Callable[[], datetime]:
+    """A gateway's clock: this hour of a day in summer now, whatever it is outside."""
+    began, started = datetime(2026, 6, 21, hour, tzinfo=UTC), time.monotonic()
+    return lambda: began + timedelta(seconds=time.monotonic() - started)
+
+
 class Fleet:
-    """Its gateways, and the tasks that trouble them."""
+    """Its gateways, and the tasks that trouble them.
+
+    Every second string inverter lives by night: when it vanishes, it is taken to be asleep.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
         plain, secure = load_profile(PLAIN), load_profile(SECURE)
         self.gateways = [
-            SimulatedGateway(secure if place % 2 else plain, tls=bool(place % 2), log_size=1)
+            SimulatedGateway(
+                secure if place % 2 else plain,
+                tls=bool(place % 2),
+                now=clock_from(MIDNIGHT if place % 4 == 3 else NOON),
+                log_size=1,
+            )
             for place in range(size)
         ]
         self._rng = random.Random(seed)

@@ -17,18 +17,25 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
+from exporter.winet.dial import OPEN_SECONDS
+from exporter.winet.recovery import LONGEST_BACK_OFF
+from tests.endurance import missing
+from tests.endurance.burden import Burden
+from tests.endurance.children import Child, child
+from tests.endurance.figures import Figures
+
 WARM_SECONDS = 10.0
 RELOAD_SECONDS = 20.0
-BACK_SECONDS = 330.0  # the longest back-off, and a cycle
+CYCLE_SECONDS = 10.0  # to be online and have readings, once the line is up
+# whoever was just trying when all became well fails once more, and waits once more
+BACK_SECONDS = OPEN_SECONDS + LONGEST_BACK_OFF + 3 * CYCLE_SECONDS
+END_TROUBLE_SECONDS = 60.0  # of new troubles, for SIGTERM to come in the midst of them
 FLAT = 0.05
 END_SECONDS = 30.0  # five are promised, on a machine that has nothing else to do
 COUNTERS = {
@@ -44,108 +51,8 @@ ONLINE = re.compile(
     r'^winet2_target_state\{(?=[^}]*state="online")(?=[^}]*target="gateway \d+")[^}]*\} 1(?:\.0)?$',
     re.MULTILINE,
 )
+UP = re.compile(r'^winet2_up\{target="gateway \d+"\} 1(?:\.0)?$', re.MULTILINE)
 GHOST = {"name": "ghost", "host": "127.0.0.1:1", "transport": "ws"}  # comes and goes with the reloads
-
-
-class Child:
-    """A program that answers in lines of JSON."""
-
-    def __init__(self, *command: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self.first = self.hear()
-
-    def hear(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"{self.process.args} has ended"
-        return json.loads(line)
-
-    def tell(self, command: str) -> Any:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
-        return self.hear()
-
-    def end(self) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        return self.process.wait(30)
-
-
-@contextmanager
-def child(*command: str) -> Iterator[Child]:
-    started = Child(*command)
-    try:
-        yield started
-    finally:
-        if started.process.poll() is None:
-            started.process.kill()
-        started.process.wait()
-        for pipe in (started.process.stdin, started.process.stdout):
-            assert pipe is not None
-            pipe.close()
-
-
-@dataclass
-class Figures:
-    """What a run came to. `findings` is what should not be; the rest are figures to be published."""
-
-    gateways: int
-    seconds: float = 0.0
-    scrapes: int = 0
-    reloads: int = 0
-    troubles: int = 0
-    reconnections: int = 0
-    failures: int = 0
-    messages: int = 0
-    apart: int = 0
-    memory_first: float = 0.0
-    memory_last: float = 0.0
-    memory_most: float = 0.0
-    cpu_share: float = 0.0
-    back_after: float = 0.0
-    ended_after: float = 0.0
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
-
-    def find(self, bad: bool, what: str) -> None:
-        if bad:
-            self.findings.append(what)
-
-    def lines(self) -> list[str]:
-        """The figures as the rows of a table."""
-        growth = self.memory_last / self.memory_first - 1.0
-        rows = {
-            "length": f"{self.seconds / 60:.1f} min, {self.gateways} gateways, half of them over TLS",
-            "troubles at gateways": f"{self.troubles}",
-            "reconnections": f"{self.reconnections}",
-            "attempts that failed": f"{self.failures}",
-            "scrapes, reloads": f"{self.scrapes}, {self.reloads}",
-            "messages in both directions": f"{self.messages}",
-            "messages counted at one end only": f"{self.apart}",
-            "memory in the first and in the last quarter": (
-                f"{self.memory_first / 1e6:.1f} MB, {self.memory_last / 1e6:.1f} MB ({growth:+.1%})"
-            ),
-            "most memory": f"{self.memory_most / 1e6:.1f} MB",
-            "objects before and after": f"{self.before['objects']}, {self.after['objects']}",
-            "tasks before and after": f"{_total(self.before['tasks'])}, {_total(self.after['tasks'])}",
-            "open files before and after": f"{_total(self.before['files'])}, {_total(self.after['files'])}",
-            "CPU of the exporter, scrapes included": f"{self.cpu_share:.0%} of one core",
-            "all readings back after the last trouble": f"{self.back_after:.0f} s",
-            "ended after SIGTERM": f"{self.ended_after:.1f} s",
-        }
-        return [f"| {name} | {value} |" for name, value in rows.items()]
-
-
-def _total(counts: Mapping[str, int]) -> int:
-    return sum(counts.values())
 
 
 class Soak:
@@ -170,34 +77,39 @@ class Soak:
         return self.figures
 
     def _live(self, seconds: float) -> None:
-        figures, process = self.figures, psutil.Process(self._exporter.process.pid)
-        self._until_all_are_up()
+        figures = self.figures
+        self._until_all_are_up("the start")
         figures.before = self._census_at_rest()
-        self._until_all_are_up()
+        self._resume()
+        self._until_all_are_up("a pause")
         self._fleet.tell("begin")
-        cpu = process.cpu_times()
+        burden = self._burden()
         began = time.monotonic()
-        memory = self._scrape_and_reload(began + seconds, process)
+        memory = self._scrape_and_reload(began + seconds)
         figures.seconds = time.monotonic() - began
-        spent = process.cpu_times()
+        figures.cpu_share = burden.busy("exporter")
+        figures.burden = burden.words()
         self._weigh(memory)
-        figures.cpu_share = (spent.user + spent.system - cpu.user - cpu.system) / figures.seconds
         figures.troubles = self._fleet.tell("calm")["troubles"]
-        calm = time.monotonic()
         self._write()
         self._reload()
-        self._until_all_are_up()
-        figures.back_after = time.monotonic() - calm
-        figures.after = self._census_at_rest(stay=True)
+        self._until_all_are_up("the last trouble")
+        figures.after = self._census_at_rest()
         self._judge()
         self._compare()
-        self._end_exporter()
+        self._resume()
+        self._end_exporter(min(END_TROUBLE_SECONDS, seconds / 3))
+        self._fleet.tell("calm")
         left = [port for port, counts in self._fleet.tell("counts").items() if counts["sockets_open"]]
         figures.find(bool(left), f"{len(left)} gateways still have a socket")
         figures.find(self._fleet.end() != 0, "the gateways did not end well")
 
-    def _end_exporter(self) -> None:
+    def _end_exporter(self, trouble: float) -> None:
+        """SIGTERM while gateways are in trouble, so that it finds targets in all kinds of states."""
         figures, process = self.figures, self._exporter.process
+        self._fleet.tell("begin")
+        time.sleep(trouble)
+        figures.ended_in = dict(Counter(status["state"] for status in self._statuses()))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         try:
@@ -209,9 +121,13 @@ class Soak:
             return
         figures.ended_after = time.monotonic() - began
 
-    def _scrape_and_reload(self, until: float, process: psutil.Process) -> list[float]:
+    def _burden(self) -> Burden:
+        return Burden(exporter=self._exporter.process.pid, gateways=self._fleet.process.pid)
+
+    def _scrape_and_reload(self, until: float) -> list[float]:
         """Scrape every second. Returns the resident memory at each scrape after the first few."""
         memory: list[float] = []
+        process = psutil.Process(self._exporter.process.pid)
         began = next_scrape = time.monotonic()
         next_reload = began + RELOAD_SECONDS
         while (now := time.monotonic()) < until:
@@ -219,8 +135,9 @@ class Soak:
                 next_reload += RELOAD_SECONDS
                 self._write(change=True)
                 self._reload()
-            self._scrape()
-            self.figures.scrapes += 1
+            before = time.monotonic()
+            self._ask("/metrics")
+            self.figures.scrapes.append(time.monotonic() - before)
             if time.monotonic() - began > WARM_SECONDS:
                 memory.append(float(process.memory_info().rss))
             next_scrape = max(next_scrape + 1.0, time.monotonic())
@@ -266,37 +183,58 @@ class Soak:
             found.setdefault(int(number), {})[name] = float(value)
         return found
 
-    def _until_all_are_up(self) -> None:
-        """Online, with fresh readings."""
-        deadline = time.monotonic() + BACK_SECONDS
+    def _statuses(self) -> list[dict[str, Any]]:
+        """How the exporter says that it stands with each gateway."""
+        targets: list[dict[str, Any]] = json.loads(self._ask("/api/v1/status?limit=1000"))["targets"]
+        return [target for target in targets if target["name"] != GHOST["name"]]
+
+    def _until_all_are_up(self, after: str) -> None:
+        """Online, with fresh readings. Pauses that targets are in already may end first."""
+        began = time.monotonic()
+        burden = self._burden()
+        longest = max(BACK_SECONDS, missing.longest_wait(self._statuses()) + 3 * CYCLE_SECONDS)
         while True:
-            online = len(ONLINE.findall(self._ask("/metrics")))
-            up = sum(of.get("winet2_up") == 1 for of in self._scrape().values())
+            page = self._ask("/metrics")
+            online = len(ONLINE.findall(page))
+            up = len(UP.findall(page))
+            self.figures.waits[after] = waited = time.monotonic() - began
             if online == up == self.figures.gateways:
                 return
-            if time.monotonic() > deadline:
-                self.figures.findings.append(f"only {online} targets are online again, {up} up")
-                return
+            if waited > longest:
+                break
             time.sleep(1.0)
+        told = missing.tell(self._statuses(), page, self._open_sockets())
+        self.figures.findings.append(
+            f"{waited:.0f} s after {after} only {online} targets are online again, {up} up"
+            f" ({burden.words()}):\n  " + "\n  ".join(told)
+        )
 
-    def _census_at_rest(self, *, stay: bool = False) -> dict[str, Any]:
-        """What the exporter holds while every gateway is left alone; then, unless `stay`, it goes on."""
-        names = [f"gateway%20{number}" for number in range(self.figures.gateways)]
-        for name in names:
-            self._ask(f"/-/pause?target={name}&for=1h", "POST")
+    def _open_sockets(self) -> dict[str, int]:
+        counts = self._fleet.tell("counts")
+        return {
+            f"gateway {number}": counts[str(port)]["sockets_open"]
+            for number, (port, _) in enumerate(self._fleet.first)
+        }
+
+    def _census_at_rest(self) -> dict[str, Any]:
+        """What the exporter holds while every gateway is left alone."""
+        for number in range(self.figures.gateways):
+            self._ask(f"/-/pause?target=gateway%20{number}&for=1h", "POST")
         deadline = time.monotonic() + BACK_SECONDS
-        while any(counts["sockets_open"] for counts in self._fleet.tell("counts").values()):
+        while any(self._open_sockets().values()):
             if time.monotonic() > deadline:
-                self.figures.findings.append("sockets are left in a pause")
+                left = [name for name, sockets in self._open_sockets().items() if sockets]
+                self.figures.findings.append(f"sockets are left in a pause at {', '.join(left)}")
                 break
             time.sleep(0.2)
         time.sleep(2.0)  # a web server's keep-alive connections, and closing sockets' last turns
         os.kill(self._exporter.process.pid, signal.SIGUSR1)
         census: dict[str, Any] = self._exporter.hear()
-        if not stay:
-            for name in names:
-                self._ask(f"/-/resume?target={name}", "POST")
         return census
+
+    def _resume(self) -> None:
+        for number in range(self.figures.gateways):
+            self._ask(f"/-/resume?target=gateway%20{number}", "POST")
 
     def _weigh(self, memory: list[float]) -> None:
         figures = self.figures
