@@ -7,6 +7,7 @@
 # make pictures   draws docs/pictures/*.png: the boards on a simulated day, with Grafana's components from npm
 # make faults   lives through every fault and writes the tables of docs/faults.md; a minute or two
 # make soak   twenty minutes of an exporter and 200 gateways in trouble; prints what is left of it
+# make storm   a thousand gateways vanish and return together, for hours on a clock made of jumps; ten minutes
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -17,7 +18,7 @@ BIN = $(VENV)/bin
 TOOLS = promtool prometheus prometheus-alertmanager amtool chromium
 TOOL_PACKAGES = prometheus prometheus-alertmanager chromium
 
-.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests pictures faults soak clean tools
+.PHONY: demo test test-unit test-packages lint bench docs dashboards manifests pictures faults soak storm clean tools
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.runtime
@@ -57,6 +58,9 @@ faults: $(VENV)/.development
 
 soak: $(VENV)/.development
 	$(BIN)/python -m tests.endurance.soak --minutes 20 --gateways 200
+
+storm: $(VENV)/.development
+	$(BIN)/python -m tests.endurance.storm --gateways 1000
 
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

@@ -38,10 +38,12 @@ class Burden:
     def words(self) -> str:
         """All of it in one line."""
         shares = (
-            f"{name} ran for {self.busy(name):.0%} and was held up for {self.held_up(name):.0%} of the time"
+            f"{name} ran {self.busy(name):.0%} and was held up {self.held_up(name):.0%} of the time"
             for name in self._pids
         )
-        return ", ".join((f"load {os.getloadavg()[0]:.1f}", f"machine idle for {self.idle():.0%}", *shares))
+        return "; ".join(
+            (f"load {os.getloadavg()[0]:.1f}", f"{self.idle():.0%} of the machine idle", *shares)
+        )
 
 
 def _spent(pid: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, median
@@ -34,8 +35,10 @@ class Figures:
     findings: list[str] = field(default_factory=list)
 
     def find(self, bad: bool, what: str) -> None:
+        """Note a finding, and say it at once: a run that breaks off has told then what it had found."""
         if bad:
             self.findings.append(what)
+            print(f"found: {what}", file=sys.stderr, flush=True)  # noqa: T201
 
     def lines(self) -> list[str]:
         """The figures as the rows of a table."""
@@ -76,4 +79,4 @@ def _named(counts: Mapping[str, int]) -> str:
 
 def _spread(seconds: list[float]) -> str:
     half, most = median(seconds), max(seconds)
-    return f"{fmean(seconds):.2f} s on average, {half:.2f} s half of them, {most:.2f} s at most"
+    return f"{fmean(seconds):.3f} s on average, {half:.3f} s in the middle, {most:.2f} s at most"

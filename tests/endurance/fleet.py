@@ -72,16 +72,16 @@ def clock_from(hour: int) -> Callable[[], datetime]:
 class Fleet:
     """Its gateways, and the tasks that trouble them.
 
-    Every second string inverter lives by night: when it vanishes, it is taken to be asleep.
+    With `night` every second string inverter lives by night: when it vanishes, it is taken to be asleep.
     """
 
-    def __init__(self, size: int, seed: int) -> None:
+    def __init__(self, size: int, seed: int, *, night: bool) -> None:
         plain, secure = load_profile(PLAIN), load_profile(SECURE)
         self.gateways = [
             SimulatedGateway(
                 secure if place % 2 else plain,
                 tls=bool(place % 2),
-                now=clock_from(MIDNIGHT if place % 4 == 3 else NOON),
+                now=clock_from(MIDNIGHT if night and place % 4 == 3 else NOON),
                 log_size=1,
             )
             for place in range(size)
@@ -135,8 +135,8 @@ class Fleet:
         return {"troubles": self.troubles}
 
 
-async def serve(size: int, seed: int) -> None:
-    fleet = Fleet(size, seed)
+async def serve(size: int, seed: int, *, night: bool) -> None:
+    fleet = Fleet(size, seed, night=night)
     await fleet.start()
     print(json.dumps([[gateway.port, gateway.tls] for gateway in fleet.gateways]), flush=True)  # noqa: T201
     reader = asyncio.StreamReader()
@@ -153,9 +153,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--gateways", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--night", action="store_true")
     arguments = parser.parse_args()
     prepare_certificates()
-    asyncio.run(serve(arguments.gateways, arguments.seed))
+    asyncio.run(serve(arguments.gateways, arguments.seed, night=arguments.night))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ RELOAD_SECONDS = 20.0
 CYCLE_SECONDS = 10.0  # to be online and have readings, once the line is up
 # whoever was just trying when all became well fails once more, and waits once more
 BACK_SECONDS = OPEN_SECONDS + LONGEST_BACK_OFF + 3 * CYCLE_SECONDS
+ANSWER_SECONDS = 120.0  # on a machine that is busy out of measure; what it took is told
 END_TROUBLE_SECONDS = 60.0  # of new troubles, for SIGTERM to come in the midst of them
 FLAT = 0.05
 END_SECONDS = 30.0  # five are promised, on a machine that has nothing else to do
@@ -58,11 +59,12 @@ GHOST = {"name": "ghost", "host": "127.0.0.1:1", "transport": "ws"}  # comes and
 class Soak:
     """One run."""
 
-    def __init__(self, gateways: int, seed: int, folder: Path) -> None:
+    def __init__(self, gateways: int, seed: int, folder: Path, *, night: bool = True) -> None:
         self.figures = Figures(gateways)
         self._rng = random.Random(seed)
         self._file = folder / "winet.yml"
         self._seed = seed
+        self._night = night
         self._edition = 0
         self._fleet: Child
         self._exporter: Child
@@ -70,7 +72,8 @@ class Soak:
     def run(self, seconds: float) -> Figures:
         """The whole of it; about so long, and up to six minutes more until all gateways are back."""
         size = str(self.figures.gateways)
-        with child("tests.endurance.fleet", "--gateways", size, "--seed", str(self._seed)) as self._fleet:
+        options = ["--gateways", size, "--seed", str(self._seed), *["--night"] * self._night]
+        with child("tests.endurance.fleet", *options) as self._fleet:
             self._write()
             with child("tests.endurance.watched", str(self._file)) as self._exporter:
                 self._live(seconds)
@@ -116,13 +119,13 @@ class Soak:
             figures.find(process.wait(END_SECONDS) != 0, "the exporter did not end well")
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGUSR2)  # it tells on stderr where it is
-            figures.findings.append(f"the exporter had not ended after {END_SECONDS:g} s")
+            figures.find(True, f"the exporter had not ended after {END_SECONDS:g} s")
             time.sleep(1.0)
             return
         figures.ended_after = time.monotonic() - began
 
     def _burden(self) -> Burden:
-        return Burden(exporter=self._exporter.process.pid, gateways=self._fleet.process.pid)
+        return Burden(exporter=self._exporter.process.pid, fleet=self._fleet.process.pid)
 
     def _scrape_and_reload(self, until: float) -> list[float]:
         """Scrape every second. Returns the resident memory at each scrape after the first few."""
@@ -173,7 +176,9 @@ class Soak:
 
     def _ask(self, path: str, method: str = "GET") -> str:
         url = f"http://127.0.0.1:{self._exporter.first['port']}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as response:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method), timeout=ANSWER_SECONDS
+        ) as response:
             return str(response.read().decode())
 
     def _scrape(self) -> dict[int, dict[str, float]]:
@@ -204,9 +209,10 @@ class Soak:
                 break
             time.sleep(1.0)
         told = missing.tell(self._statuses(), page, self._open_sockets())
-        self.figures.findings.append(
+        self.figures.find(
+            True,
             f"{waited:.0f} s after {after} only {online} targets are online again, {up} up"
-            f" ({burden.words()}):\n  " + "\n  ".join(told)
+            f" ({burden.words()}):\n  " + "\n  ".join(told),
         )
 
     def _open_sockets(self) -> dict[str, int]:
@@ -224,7 +230,7 @@ class Soak:
         while any(self._open_sockets().values()):
             if time.monotonic() > deadline:
                 left = [name for name, sockets in self._open_sockets().items() if sockets]
-                self.figures.findings.append(f"sockets are left in a pause at {', '.join(left)}")
+                self.figures.find(True, f"sockets are left in a pause at {', '.join(left)}")
                 break
             time.sleep(0.2)
         time.sleep(2.0)  # a web server's keep-alive connections, and closing sockets' last turns
@@ -276,10 +282,10 @@ class Soak:
             figures.failures += ours["failures"]
 
 
-def run(seconds: float, gateways: int, seed: int = 1) -> Figures:
-    """One run in a folder of its own."""
+def run(seconds: float, gateways: int, seed: int = 1, *, night: bool = True) -> Figures:
+    """One run in a folder of its own. Without `night` none sleeps: whoever does is away for five minutes."""
     with tempfile.TemporaryDirectory() as folder:
-        return Soak(gateways, seed, Path(folder)).run(seconds)
+        return Soak(gateways, seed, Path(folder), night=night).run(seconds)
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import logging
 import random
 import resource
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, pvariance
+from typing import NamedTuple
+
+import psutil
 
 from exporter import config
 from exporter.simulator import SimulatedGateway, load_profile
@@ -41,6 +45,16 @@ FIRST_TRIES = 600.0  # until then the back-offs grow
 MOST_DISPERSION = 1.6  # variance by mean of attempts in a bin: 1 by pure chance, much more for waves
 
 
+class Measured(NamedTuple):
+    """Ten calm minutes of exporter and gateways: what they took, and what there was at their end."""
+
+    objects: int = 0
+    tasks: int = 0
+    events: int = 0
+    cpu_seconds: float = 0.0
+    resident: int = 0
+
+
 @dataclass
 class Figures:
     """What a storm came to."""
@@ -48,14 +62,14 @@ class Figures:
     gateways: int
     hours: float = 0.0
     attempts: dict[str, int] = field(default_factory=dict)
+    least_attempts: dict[str, int] = field(default_factory=dict)
     most_attempts: dict[str, int] = field(default_factory=dict)
     most_in_a_second: int = 0
     dispersion: float = 0.0
     most_under_way: int = 0
     back_after: float = 0.0
-    objects: tuple[int, int] = (0, 0)
-    tasks: tuple[int, int] = (0, 0)
-    changes: tuple[int, int] = (0, 0)
+    before: Measured = field(default_factory=Measured)
+    after: Measured = field(default_factory=Measured)
     findings: list[str] = field(default_factory=list)
 
     def find(self, bad: bool, what: str) -> None:
@@ -63,10 +77,13 @@ class Figures:
             self.findings.append(what)
 
     def _attempts_in(self, phase: str) -> str:
-        return f"{self.attempts[phase]}, at most {self.most_attempts[phase]} of one"
+        average = self.attempts[phase] / self.gateways
+        least, most = self.least_attempts[phase], self.most_attempts[phase]
+        return f"{self.attempts[phase]}; of one {average:.1f} on average, {least} to {most}"
 
     def lines(self) -> list[str]:
         """The figures as the rows of a table."""
+        before, after = self.before, self.after
         rows = {
             "gateways": str(self.gateways),
             "hours lived": f"{self.hours:.1f}",
@@ -77,9 +94,11 @@ class Figures:
             "variance by mean of attempts in ten seconds": f"{self.dispersion:.2f}",
             "most connections under way": str(self.most_under_way),
             "all online after the end": f"{self.back_after:.0f} s",
-            "objects before and after": f"{self.objects[0]}, {self.objects[1]}",
-            "tasks before and after": f"{self.tasks[0]}, {self.tasks[1]}",
-            "events in ten minutes before and after": f"{self.changes[0]}, {self.changes[1]}",
+            "objects before and after": f"{before.objects}, {after.objects}",
+            "tasks before and after": f"{before.tasks}, {after.tasks}",
+            "events in ten minutes before and after": f"{before.events}, {after.events}",
+            "CPU for ten minutes before and after": f"{before.cpu_seconds:.1f} s, {after.cpu_seconds:.1f} s",
+            "memory before and after": f"{before.resident / 1e6:.0f} MB, {after.resident / 1e6:.0f} MB",
         }
         return [f"| {name} | {value} |" for name, value in rows.items()]
 
@@ -167,21 +186,26 @@ class Storm:
         figures.find(figures.back_after > 2 * LONGEST_BACK_OFF, "some took too long to be online again")
         await asyncio.sleep(CALM_SECONDS)
         after = await self._measure()
-        figures.objects, figures.tasks, figures.changes = zip(calm, after, strict=True)
+        figures.before, figures.after = calm, after
         self._judge()
 
-    async def _measure(self) -> tuple[int, int, int]:
-        """Objects, tasks, and what ten minutes bring of events."""
-        changes = self._changes
+    async def _measure(self) -> Measured:
+        """What is there after ten minutes, and what these took."""
+        changes, spent = self._changes, time.process_time()
         await asyncio.sleep(600.0)
+        spent = time.process_time() - spent
         gc.collect()
-        return len(gc.get_objects()), _sessions(), self._changes - changes
+        resident = psutil.Process().memory_info().rss
+        return Measured(len(gc.get_objects()), _sessions(), self._changes - changes, spent, resident)
 
     async def _phase(self, name: str, happening: Awaitable[None]) -> None:
+        print(name, file=sys.stderr, flush=True)  # noqa: T201  ten minutes are long in silence
         before = {target: len(times) for target, times in self._attempts.items()}
         await happening
         made = [len(times) - before[target] for target, times in self._attempts.items()]
-        self.figures.attempts[name], self.figures.most_attempts[name] = sum(made), max(made)
+        figures = self.figures
+        figures.attempts[name] = sum(made)
+        figures.least_attempts[name], figures.most_attempts[name] = min(made), max(made)
 
     async def _gone(self) -> None:
         """An hour in which every attempt is refused."""
@@ -234,12 +258,13 @@ class Storm:
 
     def _judge(self) -> None:
         figures = self.figures
+        before, after = figures.before, figures.after
         figures.hours = (self._loop.time() - self._began) / 3600.0
         figures.find(figures.most_under_way > MOST_CONNECTING, "more connections under way than may be")
         figures.find(figures.dispersion > MOST_DISPERSION, "attempts come in waves")
-        figures.find(figures.tasks[0] != figures.tasks[1], "tasks are left over or lost")
-        figures.find(figures.changes[1] > 1.05 * figures.changes[0], "more work than before the storm")
-        more = figures.objects[1] - figures.objects[0]
+        figures.find(before.tasks != after.tasks, "tasks are left over or lost")
+        figures.find(after.events > 1.05 * before.events, "more work than before the storm")
+        more = after.objects - before.objects
         figures.find(more > 500 + 20 * figures.gateways, f"{more} objects more than before")
         for number, gateway in enumerate(self._gateways):
             counters, counts = self._pool.status(f"gateway {number}").counters, gateway.counts

@@ -16,6 +16,7 @@ def test_storm_when_it_is_over_then_everything_is_as_before() -> None:
     figures = storm.run(GATEWAYS)
     assert figures.findings == []
     # an hour of pauses of 150 s on average and the eight that grow: none gives up, none hurries
-    assert 20 <= figures.attempts["gone"] / GATEWAYS <= figures.most_attempts["gone"] <= 60
+    assert 15 <= figures.least_attempts["gone"] <= figures.most_attempts["gone"] <= 60
+    assert figures.attempts["gone"] / GATEWAYS >= 20
     assert figures.attempts["mute"] / GATEWAYS >= 10
     assert figures.most_under_way <= 50
