@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from exporter import logs
+from exporter.commands import process
 from exporter.commands.serve import Options, load_config, serve
 from exporter.metrics import catalogue
 from exporter.web.server import Address
@@ -48,16 +49,20 @@ def main() -> int:
     file = sys.argv[1]
     logs.configure("error", "logfmt")
     settings = load_config(file)
-    return asyncio.run(
-        serve(
-            settings,
-            catalogue.load(settings.catalogue_files),
-            [Address("127.0.0.1", 0)],
-            load=lambda: load_config(file),
-            options=Options(lifecycle=True),
-            on_ready=ready,
+    known = catalogue.load(settings.catalogue_files)
+    process.raise_open_files()
+    process.be_patient()
+    with process.make_runner() as runner:
+        return runner.run(
+            serve(
+                settings,
+                known,
+                [Address("127.0.0.1", 0)],
+                load=lambda: load_config(file),
+                options=Options(lifecycle=True),
+                on_ready=ready,
+            )
         )
-    )
 
 
 if __name__ == "__main__":
