@@ -199,6 +199,7 @@ class Connection:
         finally:
             self._deadline.close()
             self._cut()
+            _forget_frames(self._socket.exception())
 
     def _cut(self) -> None:
         """End the TCP connection now: asyncio would keep it until a peer that does not read has read all."""
@@ -303,3 +304,10 @@ class Connection:
         if message.type is WSMsgType.CLOSE:
             return errors.ConnectionLost(f"closed by the gateway (code {message.data})")
         return errors.ConnectionLost("the connection broke off")
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """aiohttp keeps the error that ended a WebSocket, and its traceback leads back there: a cycle."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
