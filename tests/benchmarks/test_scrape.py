@@ -18,7 +18,7 @@ ROWS = {
     "hybrids packed with speed": 2.0,
     "longest turn of a scrape": 20.0,
     "update of a hybrid": None,
-    "memory of lines a hybrid": 25.0,
+    "memory of lines a hybrid": None,
 }
 
 
