@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from exporter.metrics import slots, units
+from exporter.metrics import inputs, slots, units
 from exporter.metrics.catalogue import Catalogue, Family, Series, Source
 from exporter.metrics.entries import Entries, Places
 from exporter.metrics.guards import PowerGuard, TotalGuard
@@ -167,11 +167,11 @@ class _Maker:
                 # "MPPT1" and "MPPT01" would be one series: the first name has it
                 first_name = names.setdefault((kind.voltage.name, number), entry.name)
                 if times > 0 or first_name != entry.name:
-                    return slots.REPEATED
+                    return inputs.REPEATED
                 volts = units.factor(self._catalogue.volts, entry.voltage_unit)
                 amperes = units.factor(self._catalogue.amperes, entry.current_unit)
-                return slots.direct_input(kind, number, volts, amperes)
-        return slots.Pair(
+                return inputs.direct_input(kind, number, volts, amperes)
+        return inputs.Pair(
             self._generic(entry.name, entry.voltage_unit, 2 * times),
             self._generic(entry.name, entry.current_unit, 2 * times + 1),
         )

@@ -198,10 +198,10 @@ class TargetLines:
         others = known != self._known
         if others:
             self._known = known
-            self._tell_once("info", known, lambda: [rows.info_row(info, firmware, own_labels)])
+            self._tell("info", known, lambda: [rows.info_row(info, firmware, own_labels)], once=True)
         self._turn_sky(info, step)
         if others:
-            self._tell_once("own", info, lambda: rows.own_rows(info))
+            self._tell("own", info, lambda: rows.own_rows(info), once=True)
         self._part("counts").write(shapes, shared, rows.COUNTS, rows.counts(status.counters))
         if self._part("errors").told != (errors, dropped):
             self._tell("errors", (errors.copy(), dropped.copy()), lambda: rows.error_rows(errors, dropped))
@@ -218,9 +218,10 @@ class TargetLines:
         """What is known of the gateway and its devices, as far as it is not too old."""
         aged = shown.aged_before(info, view, now)
         gateway = tuple(rows.gateway_rows(view, aged))
-        parts = [self._tell_once("gateway", gateway, lambda: gateway)]
+        parts = [self._tell("gateway", gateway, lambda: gateway, once=True)]
         if view.resets or "resets" in self._parts:
-            parts.append(self._tell_once("resets", view.resets.copy(), lambda: rows.reset_rows(view.resets)))
+            resets = view.resets.copy()
+            parts.append(self._tell("resets", resets, lambda: rows.reset_rows(resets), once=True))
         if self._devices.keys() != view.devices.keys():
             self._devices = {i: self._devices[i] for i in view.devices if i in self._devices}
         for identity, device in view.devices.items():
@@ -229,20 +230,18 @@ class TargetLines:
         parts.append(self._tell("unmapped", unmapped, lambda: rows.unmapped_rows(unmapped)))
         return parts
 
-    def _tell(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:
-        """The part of that name, made anew unless it tells what it told before."""
-        part = self._part(name)
-        if part.told != told:
-            part.told = told
-            part.write_rows(self._lines.shapes, self._shared, make())
-        return part
+    def _tell(
+        self, name: str, told: object, make: Callable[[], Iterable[Row]], *, once: bool = False
+    ) -> Part:
+        """The part of that name, made anew unless it tells what it told before.
 
-    def _tell_once(self, name: str, told: object, make: Callable[[], Iterable[Row]]) -> Part:
-        """The same for rows that no other target has."""
+        `once`: no other target has such rows.
+        """
         part = self._part(name)
         if part.told != told:
             part.told = told
-            part.write_once(self._lines.shapes, self._shared, make())
+            write = part.write_once if once else part.write_rows
+            write(self._lines.shapes, self._shared, make())
         return part
 
     def _part(self, name: str) -> Part:

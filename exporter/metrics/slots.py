@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from exporter.metrics import units
-from exporter.metrics.catalogue import DirectKind, Family, Source
+from exporter.metrics.catalogue import Family, Source
 from exporter.metrics.guards import PowerGuard, TotalGuard, Verdict
 from exporter.metrics.heads import Head
 from exporter.telemetry import Reason, Service, printable
@@ -78,12 +78,12 @@ class Mapped(Slot):
     def __init__(self, source: Source, unit: str) -> None:
         super().__init__(((source.family, source.labels),))
         self.of_battery = source.of_battery
-        self._scale = _scale(units.factor(source.factors, unit))
+        self._scale = scale_of(units.factor(source.factors, unit))
 
     def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
         if self._scale is None or not units.is_number(item[1]):
             values[row] = None
-            return _refused(item[1])
+            return refused(item[1])
         values[row] = self._scale(item[1])
         return ()
 
@@ -100,7 +100,7 @@ class Spare(Slot):
 
     def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
         known = self._known_unit and units.is_number(item[1])
-        return (Reason.DUPLICATE,) if known else _refused(item[1])
+        return (Reason.DUPLICATE,) if known else refused(item[1])
 
 
 @lru_cache(maxsize=5_000)
@@ -209,79 +209,14 @@ class Generic(Slot):
         return ()
 
 
-class Pair(Slot):
-    """An entry of `direct` whose name is unknown: its two numbers without an entry in the catalogue."""
-
-    __slots__ = ("_first", "_second", "unmapped")
-
-    def __init__(self, first: Generic, second: Generic) -> None:
-        super().__init__(first.heads + second.heads)
-        self.unmapped = first.unmapped
-        self._first, self._second = first, second
-
-    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
-        _, first, _, second, _ = item
-        return self._first.write_text(first, values, row) + self._second.write_text(second, values, row + 1)
-
-
-class Input(Slot):
-    """One MPPT or string of `direct`: voltage, current and their product, each for itself.
-
-    The product is rounded once, not those that it is made of.
-    """
-
-    __slots__ = ("_amperes", "_both", "_volts")
-
-    def __init__(self, kind: DirectKind, number: str, volts: Decimal | None, amperes: Decimal | None) -> None:
-        super().__init__(tuple((family, (number,)) for family in kind.families))
-        self._volts = _scale(volts)
-        self._amperes = _scale(amperes)
-        self._both = None if volts is None or amperes is None else volts * amperes
-
-    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
-        _, voltage, _, current, _ = item
-        volts = amperes = watts = None
-        reasons: Reasons = ()
-        if self._volts is None or not units.is_number(voltage):
-            reasons = _refused(voltage)
-        else:
-            volts = self._volts(voltage)
-        if self._amperes is None or not units.is_number(current):
-            reasons += _refused(current)
-        else:
-            amperes = self._amperes(current)
-        if volts is not None and amperes is not None and self._both is not None:
-            watts = units.to_float(Decimal(voltage) * Decimal(current) * self._both)
-        values[row : row + 3] = volts, amperes, watts
-        return reasons
-
-
-@lru_cache(maxsize=5_000)
-def direct_input(kind: DirectKind, number: str, volts: Decimal | None, amperes: Decimal | None) -> Input:
-    """`volts` and `amperes` are the units' factors, None for unknown ones."""
-    return Input(kind, number, volts, amperes)
-
-
-class Repeated(Slot):
-    """An entry of `direct` that would be a series which another one has."""
-
-    __slots__ = ()
-
-    def write(self, item: Item, when: Moment, values: Values, row: int) -> Reasons:
-        return (Reason.DUPLICATE,)
-
-
-REPEATED = Repeated()
-
-
-def _refused(text: str) -> Reasons:
+def refused(text: str) -> Reasons:
     """What is wrong with a text that is no number, or has a unit that nobody knows."""
     if units.is_number(text):
         return (Reason.UNKNOWN_UNIT,)
     return (Reason.UNREADABLE_VALUE,) if units.has_value(text) else ()
 
 
-def _scale(by: Decimal | None) -> Callable[[str], float] | None:
+def scale_of(by: Decimal | None) -> Callable[[str], float] | None:
     return None if by is None else units.scale(by)
 
 
@@ -290,7 +225,7 @@ def quantity(value: str, unit: str, factors: Mapping[str, Decimal]) -> float | N
     factor = units.factor(factors, unit)
     if factor is not None and units.is_number(value):
         return units.scale(factor)(value)
-    for reason in _refused(value):
+    for reason in refused(value):
         raise Dropped(reason)
     return None
 
