@@ -49,13 +49,15 @@ class TargetView:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""
         self.gateway.update(snapshot, info)
         listed = [report.device.identity for report in snapshot.devices]
+        others = False
         if self._unlisted or list(self.devices) != listed:
             gone = {i: view for i, view in self.devices.items() if i not in listed}
             self._put_aside(gone, snapshot.taken_at)
+            others = bool(gone)
             self.devices = {i: self.devices[i] for i in listed if i in self.devices}
         kinds = [self._catalogue.kind_of(report.device.dev_type) for report in snapshot.devices]
         alone = sum([kind in INVERTER_KINDS for kind in kinds]) == 1
-        others = len(self.devices) != len(listed)
+        others = others or len(self.devices) != len(listed)
         for report, kind in zip(snapshot.devices, kinds, strict=True):
             own = info.devices.get(report.device.identity) if info.devices else None
             rated = own.rated_power_watts if own is not None else None
@@ -85,17 +87,17 @@ class TargetView:
     def _update_device(self, report: DeviceReport, kind: str, rated_watts: float | None) -> bool:
         """True if other keys came or went."""
         device = report.device
-        view = self.devices.get(device.identity)
+        view, others = self.devices.get(device.identity), False
         if view is None:
             _, view = self._unlisted.pop(device.identity, (0.0, None))
         if view is None or view.kind != kind:
             states = States(self._state, self._catalogue.states.get(kind, ()))
             view = DeviceView(device, kind, states)
-            self.devices[device.identity] = view
+            self.devices[device.identity], others = view, True
         elif device.identity not in self.devices:
             self.devices[device.identity] = view
         view.device, view.faults, view.rating.watts = device, report.faults, rated_watts
-        others = view.drop_unanswered(report.answers)
+        others |= view.drop_unanswered(report.answers)
         new = self._news(view, report.answers)
         for _, answer, entries, places in new:
             others |= places is None

@@ -398,6 +398,28 @@ def test_update_when_a_device_is_no_longer_listed_then_its_share_of_the_cap_is_f
     assert plant.refresh(reading("X_1", "1"), of="B") == {generic("X_1", ""): 1.0}
 
 
+def test_update_when_a_device_is_no_longer_listed_then_its_unknown_keys_are_not_counted():
+    """Those that stay have said nothing else, and need not be looked at again for it."""
+    plant = Plant(device("A"), device("B"), worded=True)
+    a, b = [reading("X_1", "1")], [reading("X_2", "1")]
+    plant.publish(a, None, None, "A")
+    plant.publish(b, None, None, "B")
+    assert plant.view.unmapped == 2
+    plant.devices = (device("A"),)
+    plant.publish(a, None, None, "A")
+    assert plant.view.unmapped == 1
+
+
+def test_update_when_a_device_becomes_of_another_kind_then_what_it_said_before_is_not_counted():
+    """It begins anew, with or without an answer."""
+    plant = Plant()
+    plant.refresh(reading("X_1", "1"))
+    plant.devices = (device(dev_type=44),)
+    plant.answers["A"] = {}
+    plant.publish(None, None, None, "A")
+    assert plant.view.unmapped == 0
+
+
 def test_update_when_nothing_unmapped_is_allowed_then_only_known_keys_are_shown():
     """`max_unmapped: 0` switches the unknown ones off."""
     plant = Plant(max_unmapped=0)
