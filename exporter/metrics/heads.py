@@ -27,7 +27,8 @@ _known: WeakValueDictionary[object, Heads] = WeakValueDictionary()
 
 def heads_of(heads: tuple[Head, ...], starts: tuple[int, ...] = ()) -> Heads:
     """The one object for these heads."""
-    key = (starts, *((family.name, family.labels, labels) for family, labels in heads))
+    # a family of another catalogue may have the same name; and its own hash would be computed in Python
+    key = (starts, *((f.name, f.kind, f.help, f.labels, labels) for f, labels in heads))
     found = _known.get(key)
     if found is None:
         found = _known[key] = Heads(heads, starts)

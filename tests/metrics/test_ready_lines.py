@@ -562,6 +562,18 @@ def other_catalogue() -> Catalogue:
     return replace(BUNDLED, sources=sources)
 
 
+def test_lines_when_a_catalogue_tells_otherwise_of_a_family_then_its_head_is_the_new_one():
+    """Though what was made by the old one is still in memory: views hold themselves until a collection."""
+    world = World()
+    report = report_of(world, "A1", POWER, Reading("X_1", "1", ""))
+    world.update(status_of(), snapshot_of(world, report))
+    views = world.exposition._views.copy()
+    world.exposition.use(other_catalogue())
+    world.update(status_of(), snapshot_of(world, report))
+    assert views
+    assert b"\n# HELP winet2_pv_power_watts Otherwise: " in world.exposition.render(Format.TEXT)
+
+
 # not shrunk: each attempt renders and compares a dozen bodies
 @settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 @given(st.lists(_steps, min_size=4, max_size=14))
