@@ -105,15 +105,16 @@ class Entries:
     def use(self, slots: Sequence[Slot], undecided: Mapping[int, Source]) -> None:
         """Begin anew with these slots. What was read until now counts for what it was."""
         self.release()
+        self.heads, self.values = _NO_HEADS, []
         self._slots = slots
         self._states = frozenset(place for place, slot in enumerate(slots) if slot.is_state) or _NO_PLACES
         self.undecided = undecided or _ALL_SETTLED
         self.unmapped = frozenset(s.unmapped for s in slots if s.unmapped is not None) or _NO_KEYS
 
     def release(self) -> None:
-        """Let the slots go; histories know until when their last value was read."""
+        """Let the slots go, not what is shown; histories know until when their last value was read."""
         self._confirm(self.taken_at)
-        self.heads, self.values, self._slots, self._layout = _NO_HEADS, [], (), None
+        self._slots, self._layout = (), None
 
     def _confirm(self, read_at: float | None) -> None:
         if read_at is not None:

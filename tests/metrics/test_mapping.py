@@ -880,6 +880,22 @@ def test_update_when_an_odd_answer_is_followed_by_another_then_all_of_it_is_look
     assert shown == dict(zip(battery, (261.3, 0.0, 0.0), strict=True))
 
 
+@pytest.mark.parametrize("worded", [True, False])
+def test_update_when_a_source_is_chosen_then_what_another_service_told_before_stays(worded):
+    """The battery was not asked in this cycle, or did not answer: what it said holds until it is too old."""
+    plant = Plant(worded=worded)
+    battery = [reading("BATTERY_VOLTAGE", "300", "V"), reading("TOTAL_BATTERY_CHARGE", "7", "kWh")]
+    before = plant.refresh(reading("TOTAL_DCPOWER", "--", "kW"), battery=battery)
+    assert len(before) == 2
+    after = {**before, ("pv_power_watts", ()): 3000.0}
+    assert plant.refresh(reading("TOTAL_DCPOWER", "3", "kW")) == after
+    assert plant.refresh(reading("TOTAL_DCPOWER", "3", "kW")) == after
+    battery[0] = reading("BATTERY_VOLTAGE", "301", "V")
+    shown = plant.refresh(reading("TOTAL_DCPOWER", "3", "kW"), battery=battery)
+    assert shown == {**after, ("battery_voltage_volts", ()): 301.0}
+    assert plant.view.errors == {}
+
+
 def test_update_when_a_gateway_invents_names_of_inputs_then_memory_has_an_end():
     """New names at every answer: what is known of them begins anew, what is shown stays bounded."""
     plant = Plant(max_unmapped=10)
