@@ -70,6 +70,7 @@ class DeviceView:
     def forget_answers(self) -> None:
         """Keep the history alone."""
         self.drop_unanswered({})
+        self.generic_owners.clear()  # others may have had the room meanwhile
         self.sources = _NO_SOURCES
 
     def drop_unanswered(self, answers: Mapping[Service, Answer]) -> bool:

@@ -398,6 +398,18 @@ def test_update_when_a_device_is_no_longer_listed_then_its_share_of_the_cap_is_f
     assert plant.refresh(reading("X_1", "1"), of="B") == {generic("X_1", ""): 1.0}
 
 
+def test_update_when_a_device_is_listed_again_then_the_cap_holds_for_it_as_well():
+    """What it had was given to others meanwhile."""
+    plant = Plant(device("A"), device("B"), max_unmapped=2)
+    keys = [reading("X_1", "1"), reading("X_2", "1")]
+    plant.publish(keys, None, None, "A")
+    plant.devices = (device("B"),)
+    assert len(plant.publish(keys, None, None, "B")) == 2
+    plant.devices = (device("A"), device("B"))
+    assert plant.publish(keys, None, None, "A") == {}
+    assert len(plant.shown("B")) == 2
+
+
 def test_update_when_a_device_is_no_longer_listed_then_its_unknown_keys_are_not_counted():
     """Those that stay have said nothing else, and need not be looked at again for it."""
     plant = Plant(device("A"), device("B"), worded=True)
