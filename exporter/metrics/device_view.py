@@ -70,8 +70,14 @@ class DeviceView:
     def forget_answers(self) -> None:
         """Keep the history alone."""
         self.drop_unanswered({})
-        self.generic_owners.clear()  # others may have had the room meanwhile
+        self.share_anew()  # others may have had the room meanwhile
         self.sources = _NO_SOURCES
+
+    def share_anew(self) -> None:
+        """Show nothing until the next answers, whose keys without an entry ask for room anew."""
+        self.generic_owners.clear()
+        for entries in self.entries.values():
+            entries.clear()
 
     def drop_unanswered(self, answers: Mapping[Service, Answer]) -> bool:
         """Let go of the services that have no answer any more. True if there were any."""

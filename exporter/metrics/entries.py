@@ -104,12 +104,16 @@ class Entries:
 
     def use(self, slots: Sequence[Slot], undecided: Mapping[int, Source]) -> None:
         """Begin anew with these slots. What was read until now counts for what it was."""
-        self.release()
-        self.heads, self.values = _NO_HEADS, []
+        self.clear()
         self._slots = slots
         self._states = frozenset(place for place, slot in enumerate(slots) if slot.is_state) or _NO_PLACES
         self.undecided = undecided or _ALL_SETTLED
         self.unmapped = frozenset(s.unmapped for s in slots if s.unmapped is not None) or _NO_KEYS
+
+    def clear(self) -> None:
+        """Let the slots go and show nothing until the next answer."""
+        self.release()
+        self.heads, self.values = _NO_HEADS, []
 
     def release(self) -> None:
         """Let the slots go, not what is shown; histories know until when their last value was read."""

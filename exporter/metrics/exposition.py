@@ -88,6 +88,7 @@ class Exposition:
                 view = self._views[name] = TargetView(
                     self.catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
                 )
+            view.limit(status.info.max_unmapped)
             view.update(snapshot, status.info)
         if before is None:
             self._ready[name] = TargetLines(self._lines, name)

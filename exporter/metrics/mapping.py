@@ -69,6 +69,13 @@ class TargetView:
             self.devices = {identity: self.devices[identity] for identity in listed}
             self.unmapped = len(set().union(*(device.unmapped for device in self.devices.values())))
 
+    def limit(self, max_unmapped: int) -> None:
+        """From the next answers on, keys without an entry may make so many series."""
+        if max_unmapped < self._max_unmapped:
+            for device in self.devices.values():
+                device.share_anew()
+        self._max_unmapped = max_unmapped
+
     def _put_aside(self, views: Mapping[str, DeviceView], now: float) -> None:
         """Keep the history of devices that a list left out: a total is judged by it when they are back."""
         for identity, view in views.items():

@@ -560,6 +560,19 @@ def test_exposition_when_the_cap_is_set_then_unknown_keys_stop_at_it(page):
     assert page.value("winet2_errors_total", reason="series_limit") == 3.0
 
 
+def test_exposition_when_the_cap_is_set_anew_then_the_new_one_holds(page):
+    """A reload changes it without a restart, up or down, though the keys say the same all the time."""
+    keys = tuple(Reading(f"X_{n}", "1", "") for n in range(5))
+    layout = object()
+    for most in (2, 4, 1, 5, 0):
+        for _ in range(2):
+            page.clock.now += 10
+            report = page.report(device())
+            answer = Answer(page.clock.now, page.clock.now, keys, (), layout)
+            page.refresh(replace(report, answers={Service.REAL: answer}), status=status_of(max_unmapped=most))
+        assert len(page.values("winet2_reading")) == most
+
+
 # The user's own, the sun and the day -----------------------------------------------------------------
 
 EAST = OwnDevice("east", 10_000.0, {"1": OwnString("garage", "roof"), "12": OwnString("barn")})
