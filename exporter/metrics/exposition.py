@@ -81,6 +81,8 @@ class Exposition:
         self._statuses[name] = status
         if before is None or before.info is not status.info:
             self._count(before.info if before else None, status.info)
+            if before is not None and before.info.host != status.info.host and name in self._views:
+                self._views[name].forget_gateway()
         if snapshot is not None and self._snapshots.get(name) is not snapshot:
             self._snapshots[name] = snapshot
             view = self._views.get(name)

@@ -43,7 +43,11 @@ class TargetView:
         self._state = state
         self._max_unmapped = max_unmapped
         self._unlisted: dict[str, tuple[float, DeviceView]] = {}
-        self.gateway = GatewayView(catalogue.units, self._count)
+        self.forget_gateway()
+
+    def forget_gateway(self) -> None:
+        """Another one may be at another address; devices are told apart by their serial numbers."""
+        self.gateway = GatewayView(self._catalogue.units, self._count)
 
     def update(self, snapshot: Snapshot, info: TargetInfo) -> None:
         """Take over the answers of a snapshot that have not been seen yet; drop devices no longer listed."""

@@ -679,6 +679,19 @@ def test_render_when_versions_are_old_then_they_stay(page):
     assert len(page.values("winet2_gateway_info")) == 1
 
 
+def test_render_when_a_target_is_another_gateway_now_then_the_old_ones_versions_are_gone(page):
+    """By its address: the new one may never tell its own, so nothing would take their place."""
+    facts = {GatewayService.ABOUT: ABOUT, GatewayService.STATE: [("total_fault", "2", "")]}
+    page.refresh(page.report(device(), real=[POWER]), gateway=facts)
+    moved = configured(host="192.0.2.11")
+    page.exposition.update(moved, None)
+    page.refresh(page.report(device("B1"), real=[POWER]), status=moved)
+    assert page.values("winet2_gateway_info") == page.values("winet2_gateway_faults") == []
+    assert page.labels("winet2_target_info")[0]["firmware"] == ""
+    page.refresh(gateway=facts, status=moved)
+    assert page.value("winet2_gateway_info") == 1.0
+
+
 @pytest.mark.parametrize("about", [None, [], [("I18N_COMMON_DEVICE_SN", "--", "")], [("X", "1", "")]])
 def test_render_when_no_version_is_known_then_there_is_no_gateway_info(page, about):
     """No family of empty labels."""
