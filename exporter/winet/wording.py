@@ -20,6 +20,7 @@ from exporter.winet import lists, messages
 from exporter.winet.messages import Reply
 
 MOST_KNOWN = 16  # wordings of one target; four devices have seven
+LONGEST_LEARNED = 1 << 16  # characters; the longest answer seen has 18 kB
 NAMES: dict[str, tuple[str, ...]] = {
     Service.REAL: ("data_value",),
     Service.REAL_BATTERY: ("data_value",),
@@ -119,7 +120,8 @@ class Wordings:
             if values is not None:
                 return Reply(messages.CODE_SUCCESS, messages.SUCCESS, wording.service, {}, (wording, values))
         reply = messages.decode(text)
-        learned = learn(text, reply) if reply.service in NAMES else None
+        is_of_use = reply.service in NAMES and len(text) <= LONGEST_LEARNED
+        learned = learn(text, reply) if is_of_use else None
         if learned is None:
             return reply
         self._known = [learned[0], *self._known[: MOST_KNOWN - 1]]

@@ -11,7 +11,7 @@ from exporter.simulator.printing import compact, one_line, pretty
 from exporter.telemetry import DirectInput, Reading
 from exporter.winet import errors, lists, messages
 from exporter.winet.messages import Fragment, Reply
-from exporter.winet.wording import MOST_KNOWN, Wordings
+from exporter.winet.wording import LONGEST_LEARNED, MOST_KNOWN, Wordings
 
 READINGS = [
     {"data_name": "I18N_COMMON_TOTAL_DCPOWER", "data_value": "0.68", "data_unit": "kW"},
@@ -190,3 +190,14 @@ def test_few_wordings_are_kept() -> None:
     for number in range(3 * MOST_KNOWN):
         wordings.decode(pretty(document(changed(READINGS, 0, data_unit=f"u{number}"))))
     assert len(wordings._known) == MOST_KNOWN
+
+
+def test_long_answers_are_not_learned() -> None:
+    """What a gateway adds to its answers, different each time, would be kept for each of its wordings."""
+    wordings = Wordings()
+    room = LONGEST_LEARNED - len(pretty(document(READINGS, note="")))
+    for length, learned in ((room, 1), (room + 1, 0)):
+        text = pretty(document(READINGS, note="x" * length))
+        assert (wordings.decode(text).told is not None) is bool(learned)
+        assert outcome(wordings.decode, text) == outcome(messages.decode, text)
+    assert len(wordings._known) == 1
