@@ -57,7 +57,7 @@ class Exposition:
         self._ready: dict[str, TargetLines] = {}
         self._labels: Counter[str] = Counter()  # of all targets, and how many have each
         self._places: Counter[rows.Place] = Counter()
-        self._sky: dict[rows.Place, rows.Sky] = {}  # as the last scrape showed it
+        self._sky: dict[rows.Place, rows.Sky] = {}  # as all lines show it
         self._expires = -inf  # before this no line of any target grows too old
         self._reload: tuple[bool, float] | None = None
         self.refused_reload: RefusedReload | None = None
@@ -189,6 +189,9 @@ class Exposition:
         ready = self._ready[name]
         ready.make(status, view, snapshot, now, step)
         self._expires = min(self._expires, ready.expires)
+        place = rows.place_of(status.info)
+        if self._sky and self._sky.get(place) != rows.sky(*place, step):
+            self._sky = {}  # the lines are of two times
 
     def _renew(self, name: str, now: float, step: float) -> None:
         """Make those lines of a target anew that time has changed."""

@@ -281,6 +281,18 @@ def test_lines_when_midnight_comes_and_the_sun_sets_then_they_follow_without_an_
     assert len(found) > 4
 
 
+def test_lines_when_the_clock_is_set_back_to_the_last_scrape_then_none_is_of_a_time_to_come():
+    """One target was heard of meanwhile; the sky is that of the last scrape, but not for its lines."""
+    world = World()
+    for name in ("a", "b"):
+        world.update(status_of(name, {"location": Location(52.5, 13.4)}))
+    world.check()
+    world.wall += 7200.0
+    world.update(world.statuses["a"])
+    world.wall -= 7200.0
+    world.check()
+
+
 def test_freshen_when_many_places_or_targets_need_it_then_it_pauses_between_them():
     """No scrape holds up the event loop for all of them at once."""
     world = World()
