@@ -87,9 +87,7 @@ class Exposition:
             self._snapshots[name] = snapshot
             view = self._views.get(name)
             if view is None:
-                view = self._views[name] = TargetView(
-                    self.catalogue, families.READING, families.DEVICE_STATE, status.info.max_unmapped
-                )
+                view = self._views[name] = self._new_view(status.info)
             view.limit(status.info.max_unmapped)
             view.update(snapshot, status.info)
         if before is None:
@@ -112,11 +110,19 @@ class Exposition:
         return target in self._statuses
 
     def use(self, catalogue: Catalogue) -> None:
-        """Read everything by another catalogue from now on; histories begin anew with the next refresh."""
+        """Read everything by another catalogue from now on; histories begin anew with the next refresh.
+
+        What was counted goes on from where it is.
+        """
         self.catalogue = catalogue
-        self._views.clear()
+        for name, before in self._views.items():
+            view = self._views[name] = self._new_view(self._statuses[name].info)
+            view.counted = before.counted
         self._snapshots.clear()
         self._begin_lines()
+
+    def _new_view(self, info: TargetInfo) -> TargetView:
+        return TargetView(self.catalogue, families.READING, families.DEVICE_STATE, info.max_unmapped)
 
     def samples(self, target: str) -> shown.TargetShown | None:
         """What pages show of a target: nothing that is too old. None if the target is not known any more."""

@@ -30,6 +30,13 @@ class _New(NamedTuple):
     places: Places
 
 
+class Counted(NamedTuple):
+    """Readings that were dropped, by reason, and resets of totals by device and family."""
+
+    errors: dict[Reason, int]
+    resets: dict[tuple[str, str], int]
+
+
 class TargetView:
     """What is shown of one target's devices. `errors` counts readings that were dropped, by reason."""
 
@@ -44,6 +51,15 @@ class TargetView:
         self._max_unmapped = max_unmapped
         self._unlisted: dict[str, tuple[float, DeviceView]] = {}
         self.forget_gateway()
+
+    @property
+    def counted(self) -> Counted:
+        """All that only ever grows; a view that takes another's place goes on with it."""
+        return Counted(self.errors, self.resets)
+
+    @counted.setter
+    def counted(self, before: Counted) -> None:
+        self.errors, self.resets = before
 
     def forget_gateway(self) -> None:
         """Another one may be at another address; devices are told apart by their serial numbers."""

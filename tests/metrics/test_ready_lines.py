@@ -1,5 +1,6 @@
 """Ready lines against prometheus_client: whatever happened before, a scrape says what a fresh start would."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -584,6 +585,36 @@ def test_lines_when_a_catalogue_tells_otherwise_of_a_family_then_its_head_is_the
     world.update(status_of(), snapshot_of(world, report))
     assert views
     assert b"\n# HELP winet2_pv_power_watts Otherwise: " in world.exposition.render(Format.TEXT)
+
+
+def test_lines_when_a_catalogue_is_loaded_anew_then_no_counter_goes_back():
+    """A counter that does is taken for one that began at nought: all that it had counted is counted again."""
+    world = World()
+    total = "I18N_COMMON_PV_TOTAL_ENERGY_GENERATION"
+    for number in ("9000", "5", "5", "5"):
+        world.now += 10.0
+        told = [Reading(total, number, "kWh"), Reading("I18N_COMMON_UB", "1", "parsec")]
+        world.update(status_of(), snapshot_of(world, report_of(world, "A1", *told)))
+
+    def counters() -> dict[str, float]:
+        lines = _ours(world.exposition.render(Format.TEXT))
+        told = filter(re.compile(r"winet2_(errors|counter_resets)_total{").match, lines)
+        return {series: float(value) for series, _, value in (line.rpartition(" ") for line in told)}
+
+    before = counters()
+    assert before['winet2_errors_total{reason="unknown_unit",target="roof"}'] == 4.0
+    assert sum(value for series, value in before.items() if "counter_resets" in series) == 1.0
+    world.exposition.use(other_catalogue())
+    assert counters() == before  # though there is no answer yet that is read by it
+    world.check()
+    world.update(world.statuses["roof"])
+    after = counters()
+    assert before.keys() <= after.keys()
+    assert [series for series, value in before.items() if after[series] < value] == []
+    world.check()
+    world.forget("roof")
+    world.update(status_of())
+    assert counters()['winet2_errors_total{reason="unknown_unit",target="roof"}'] == 0.0
 
 
 # not shrunk: each attempt renders and compares a dozen bodies
