@@ -30,7 +30,7 @@ from tests.endurance.burden import Burden
 from tests.endurance.children import Child, child
 from tests.endurance.figures import Figures
 
-WARM_SECONDS = 10.0
+WARM = 0.1  # of the time, before memory is looked at
 RELOAD_SECONDS = 20.0
 CYCLE_SECONDS = 10.0  # to be online and have readings, once the line is up
 # whoever was just trying when all became well fails once more, and waits once more
@@ -128,7 +128,7 @@ class Soak:
         return Burden(exporter=self._exporter.process.pid, fleet=self._fleet.process.pid)
 
     def _scrape_and_reload(self, until: float) -> list[float]:
-        """Scrape every second. Returns the resident memory at each scrape after the first few."""
+        """Scrape every second. Returns the resident memory at each scrape after those that warm up."""
         memory: list[float] = []
         process = psutil.Process(self._exporter.process.pid)
         began = next_scrape = time.monotonic()
@@ -141,7 +141,7 @@ class Soak:
             before = time.monotonic()
             self._ask("/metrics")
             self.figures.scrapes.append(time.monotonic() - before)
-            if time.monotonic() - began > WARM_SECONDS:
+            if time.monotonic() - began > WARM * (until - began):
                 memory.append(float(process.memory_info().rss))
             next_scrape = max(next_scrape + 1.0, time.monotonic())
             time.sleep(max(next_scrape - time.monotonic(), 0.0))

@@ -20,6 +20,9 @@ from exporter.commands import process
 from exporter.commands.serve import Options, load_config, serve
 from exporter.metrics import catalogue
 from exporter.web.server import Address
+from exporter.winet import survey
+
+SOON_SECONDS = 5.0
 
 
 def census() -> dict[str, object]:
@@ -50,6 +53,9 @@ def main() -> int:
     logs.configure("error", "logfmt")
     settings = load_config(file)
     known = catalogue.load(settings.catalogue_files)
+    # else what gateways tell beside their readings comes one by one in the course of an hour, and is memory
+    # that grows by what is known
+    survey.FIRST_SECONDS = survey.NEW_SECONDS = SOON_SECONDS
     process.raise_open_files()
     process.be_patient()
     with process.make_runner() as runner:
