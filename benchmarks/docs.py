@@ -29,9 +29,10 @@ def machine() -> str:
 
 
 def line(row: Row) -> str:
-    """A row as a line of a table."""
+    """A row as a line of a table. There is no column for the verdict: the limit says if it is exceeded."""
     name, *figures, _ = cells(row)
-    return f"| `{name}` | {' | '.join(figures)} |"
+    exceeded = " (exceeded)" if row.exceeded else ""
+    return f"| `{name}` | {' | '.join(figures)}{exceeded} |"
 
 
 def written(page: str, rows: Iterable[Row]) -> str:

@@ -163,8 +163,17 @@ def test_figures_are_written_into_the_rows_of_the_page() -> None:
     page = (
         "Measured on a Monday.\n\n| row | ours |\n|---|---|\n| `one` | 9 | | | |\n| `one, two` | 8 | | | |\n"
     )
-    rows = [Row("one", "ms", 3.0, 1.0, 3.0, 2.5, 3.5, limit=2.0), Row("three", "s", 1.0)]
+    rows = [Row("one", "ms", 3.0, 1.0, 3.0, 2.5, 3.5, limit=4.0), Row("three", "s", 1.0)]
     lines = docs.written(page, rows).splitlines()
     assert lines[0] == docs.machine()
     assert lines[0].startswith("Measured on 20")
-    assert lines[4:] == ["| `one` | 3.000 ms | 1.000 ms | 3.00 (2.50-3.50) | 2 |", "| `one, two` | 8 | | | |"]
+    assert lines[4:] == ["| `one` | 3.000 ms | 1.000 ms | 3.00 (2.50-3.50) | 4 |", "| `one, two` | 8 | | | |"]
+
+
+def test_page_tells_which_rows_are_above_their_limit() -> None:
+    """Nobody has to compare two columns for that, of which one is sometimes a sum."""
+    ratio = Row("one", "ms", 3.0, 1.0, 3.0, 2.5, 3.5, limit=2.0)
+    excess = Row("two", "kB", 137.0, 53.0, 137 / 53, limit=80.0, limit_is="excess")
+    assert docs.line(ratio) == "| `one` | 3.000 ms | 1.000 ms | 3.00 (2.50-3.50) | 2 (exceeded) |"
+    assert docs.line(excess) == "| `two` | 137.0 kB | 53.000 kB | 2.58 | +80 kB (exceeded) |"
+    assert docs.line(Row("three", "s", 9.0)) == "| `three` | 9.000 s | - | - | - |"
