@@ -24,7 +24,7 @@ HEAD = (
     "counted",
     "connections",
     "questions",
-    "back after",
+    "back after, one draw",
 )
 
 

@@ -150,10 +150,10 @@ async def serve(size: int, seed: int, *, night: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--gateways", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--night", action="store_true")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gateways", type=int, default=200, metavar="N", help="how many; 200 by default")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="what chance begins with")
+    parser.add_argument("--night", action="store_true", help="half of the string inverters live by night")
     arguments = parser.parse_args()
     prepare_certificates()
     asyncio.run(serve(arguments.gateways, arguments.seed, night=arguments.night))

@@ -290,9 +290,13 @@ def run(seconds: float, gateways: int, seed: int = 1, *, night: bool = True) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--gateways", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
+    for flag, default, meaning in (
+        ("minutes", 20.0, "length of the troubles; a run takes some minutes more"),
+        ("gateways", 200, "simulated gateways, half of them over TLS"),
+        ("seed", 1, "what chance begins with, of which the troubles and the reloads come"),
+    ):
+        told = f"{meaning}; %(default)g by default"
+        parser.add_argument(f"--{flag}", type=type(default), default=default, metavar="N", help=told)
     arguments = parser.parse_args()
     figures = run(arguments.minutes * 60.0, arguments.gateways, arguments.seed)
     print("\n".join(figures.lines()))  # noqa: T201

@@ -303,8 +303,12 @@ async def _storm(gateways: int, seed: int) -> Figures:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gateways", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
+    for flag, default, meaning in (
+        ("gateways", 1000, "simulated gateways, each for about a fifth of a second of one core"),
+        ("seed", 1, "what chance begins with, of which the pauses come"),
+    ):
+        told = f"{meaning}; %(default)d by default"
+        parser.add_argument(f"--{flag}", type=int, default=default, metavar="N", help=told)
     arguments = parser.parse_args()
     figures = run(arguments.gateways, arguments.seed)
     print("\n".join(figures.lines()))  # noqa: T201
