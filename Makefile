@@ -1,6 +1,10 @@
 # make demo   makes the environment and runs the exporter on a simulated plant
-# make test   makes the environment, installs what the tests need, and runs lint, types and every test
+# make test   makes the environment, installs what the tests need (make tools), and runs lint, types and every test
+# make test-unit   the fast tests only: no outside programs, no simulated gateway, nothing is installed
 # make test-packages   runs the tests that need what is not installed: the built image, Compose, a newer Prometheus
+# make lint   ruff and mypy, strict
+# make tools   installs the Debian packages of the programs that tests start, if one is missing
+# make bench   what the exporter costs, against floors; ten minutes, ends with 1 if a limit is exceeded
 # make docs   writes the tables of docs/metrics.md from the catalogue
 # make dashboards   writes grafana/dashboards/*.json from the boards in grafana/boards
 # make manifests   writes the rules for Kubernetes from those for Prometheus
@@ -8,6 +12,7 @@
 # make faults   lives through every fault and writes the tables of docs/faults.md; a minute or two
 # make soak   twenty minutes of an exporter and 200 gateways in trouble; prints what is left of it
 # make storm   a thousand gateways vanish and return together, for hours on a clock made of jumps; ten minutes
+# make clean   removes the environment and what tests and tools have left behind
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

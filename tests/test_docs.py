@@ -164,6 +164,15 @@ def test_readme_when_a_flag_of_the_exporter_is_sought_then_it_is_named(capsys):
     assert flags <= named
 
 
+def test_targets_of_make_when_they_are_sought_then_makefile_and_contributing_explain_each():
+    """Nobody has to read rules to learn what there is to be made."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert set(re.findall(r"^# make ([\w-]+)   \w", makefile, re.MULTILINE)) == set(phony.split())
+    told = re.findall(r"^\| `make ([\w-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    assert set(told) == set(phony.split())
+
+
 def test_operations_page_when_a_setting_of_target_files_is_sought_then_it_is_named():
     """The list on the page is the one in the program."""
     told = (ROOT / "docs" / "operations.md").read_text("utf-8")
