@@ -19,7 +19,7 @@ from exporter.metrics.columns import Kept
 from exporter.metrics.exposition import Exposition, Format
 from exporter.telemetry import Counters, State, TargetInfo, TargetStatus
 from exporter.web import packing
-from exporter.web.scrapes import WORTH_A_THREAD
+from exporter.web.scrapes import SMALL
 from exporter.web.server import Address, Server
 
 TARGETS = 1500
@@ -77,7 +77,7 @@ async def test_scrape_when_it_is_large_then_its_length_is_told_and_nothing_is_mi
         async with http.get(served.url) as answer:
             body = await answer.read()
             assert "Transfer-Encoding" not in answer.headers
-            assert int(answer.headers[LENGTH]) == len(body) > 8 * WORTH_A_THREAD
+            assert int(answer.headers[LENGTH]) == len(body) > 8 * SMALL
             assert answer.headers["Vary"] == "Accept, Accept-Encoding"
         assert ours(body) == served.ours()
     names = [family.name for family in parse_text(body.decode())]
