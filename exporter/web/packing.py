@@ -34,7 +34,7 @@ def library() -> Any:
 
 
 def is_soon_done(length: int) -> bool:
-    """Whether so many bytes are packed so soon, in a few milliseconds, that a thread is not worth its cost."""
+    """Whether so many bytes are packed so soon, in a few milliseconds, that no thread is worth its cost."""
     return length < (SLOW_AT_ONCE if library() is zlib else QUICK_AT_ONCE)
 
 
