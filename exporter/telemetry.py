@@ -250,8 +250,9 @@ class TargetStatus:
     """How it stands with one target at this moment.
 
     `last_refresh_wall` and `refresh_seconds` tell of the newest cycle that brought readings. `since`,
-    `retry_at` and `failing_since` (the beginning of an outage) are monotonic. `error` is the last failure
-    in words, `advice` what its reader can do.
+    `retry_at` and `failing_since` (the beginning of an outage) are monotonic. `failed_into` is the state that
+    the newest failure of the outage led to, whatever is being tried since. `error` is the last failure in
+    words, `advice` what its reader can do.
     """
 
     info: TargetInfo
@@ -265,6 +266,7 @@ class TargetStatus:
     fingerprint: str | None = None
     retry_at: float | None = None
     failing_since: float | None = None
+    failed_into: State | None = None
     error: str = ""
     advice: str = ""
     device_count: int | None = None

@@ -11,6 +11,7 @@ from exporter.metrics.shown import DeviceShown, TargetShown
 from exporter.telemetry import State, TargetStatus
 
 IN_TROUBLE = (State.REFUSED, State.LOCKED, State.BACKING_OFF)
+BEING_TRIED = (State.CONNECTING, State.AUTHENTICATING)
 INVERTERS = ("inverter", "hybrid")
 NO_SOURCES = ("battery", "charger", "meter", "accessory")  # what they tell, the inverter tells as well
 FAULT = "fault"
@@ -125,10 +126,15 @@ class Target(DataClassJsonMixin):
 
 
 def has_problem(status: TargetStatus, shown: TargetShown) -> bool:
-    """Whether somebody should have a look: no session, no readings, or a fault that is reported."""
+    """Whether somebody should have a look: no session, no readings, or a fault that is reported.
+
+    An attempt does not end an outage: it may take 20 s, and a gateway that is silent is not well meanwhile.
+    """
+    tried_again = status.failed_into in IN_TROUBLE
     return (
         status.state in IN_TROUBLE
-        or (status.state is State.ONLINE and status.had_first_cycle and not shown.up)
+        or (status.state in BEING_TRIED and tried_again)
+        or (status.state is State.ONLINE and (status.had_first_cycle or tried_again) and not shown.up)
         or any(shown.gateway.get(name, 0.0) > 0 for name in ("gateway_faults", "gateway_alarms"))
         or any(device.faults or device.state == FAULT for device in shown.devices)
     )

@@ -13,15 +13,19 @@ from exporter.winet.recovery import Pause
 
 
 class Outage:
-    """The present outage of one target, if there is one. `since` is monotonic, `error` the newest failure."""
+    """The present outage of one target, if there is one. `since` is monotonic.
 
-    __slots__ = ("_clock", "_log", "_night", "_wall", "error", "since")
+    `error` is the newest failure, `into` the state that it led to.
+    """
+
+    __slots__ = ("_clock", "_log", "_night", "_wall", "error", "into", "since")
 
     def __init__(
         self, night: Night, log: TargetLog, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:
         self.since: float | None = None
         self.error: errors.WinetError | None = None
+        self.into: State | None = None
         self._night = night
         self._log = log
         self._clock = clock
@@ -40,7 +44,7 @@ class Outage:
         """
         asleep, was_asleep = pause.state is State.ASLEEP, before is State.ASLEEP
         repeated = self.error is not None and type(self.error) is type(error) and asleep is was_asleep
-        self.error = error
+        self.error, self.into = error, pause.state
         level = logging.INFO if asleep else logging.WARNING
         if self.since is None:
             self.since = self._clock()
@@ -58,4 +62,4 @@ class Outage:
         if self.since is not None:
             outage = round(self._clock() - self.since, 1)
             self._log.info("recovered", extra={"outage_seconds": outage})
-        self.since = self.error = None
+        self.since = self.error = self.into = None

@@ -135,6 +135,7 @@ class Session:
             fingerprint=self._certificate.fingerprint,
             retry_at=self._retry_at,
             failing_since=self._outage.since,
+            failed_into=self._outage.into,
             error=str(error) if error else "",
             advice=error.advice if error else "",
             device_count=self._cycle.device_count,

@@ -241,6 +241,25 @@ def test_problem_when_only_the_state_speaks_then_failures_are_problems(plants, s
     assert status(plants).problem is problem
 
 
+@pytest.mark.parametrize("state", [State.CONNECTING, State.AUTHENTICATING])
+@pytest.mark.parametrize("failed_into, problem", [
+    (State.BACKING_OFF, True), (State.REFUSED, True), (State.LOCKED, True),
+    (State.ASLEEP, False), (State.YIELDED, False), (State.CONNECTING, False), (None, False),
+])  # fmt: skip
+def test_problem_when_it_is_tried_again_then_an_outage_remains_one(plants, state, failed_into, problem):
+    """A gateway that is silent spends most of its outage in attempts; sleep and a person end in one too."""
+    since = None if failed_into is None else plants.now - 60.0
+    plants.add(state=state, failing_since=since, failed_into=failed_into)
+    assert status(plants).problem is problem
+
+
+@pytest.mark.parametrize("devices, problem", [(None, True), ((), False)])
+def test_problem_when_an_outage_is_over_then_readings_end_it(plants, devices, problem):
+    """An open line alone does not, else it would come and go with every attempt."""
+    plants.add(devices=devices, failing_since=plants.now - 60.0, failed_into=State.BACKING_OFF)
+    assert status(plants).problem is problem
+
+
 @pytest.mark.parametrize("cycles, problem", [(True, True), (False, False)])
 def test_problem_when_an_online_target_gives_no_readings_then_it_is_one(plants, cycles, problem):
     """Before its first cycle it cannot have any."""

@@ -86,7 +86,8 @@ async def test_status_when_targets_stand_differently_then_those_with_a_problem_c
                         ("z", State.REFUSED), ("y", State.LOCKED)):  # fmt: skip
         plants.add(name, state)
     plants.add("c", devices=None, had_first_cycle=True)
-    assert names(await get(client)) == ["y", "z", "a", "c", "d", "e", "b", "f"]
+    plants.add("g", State.CONNECTING, failing_since=plants.now - 60.0, failed_into=State.BACKING_OFF)
+    assert names(await get(client)) == ["y", "z", "a", "c", "g", "d", "e", "b", "f"]
 
 
 async def test_status_when_one_target_is_asked_for_then_it_is_the_only_one(client, plants):

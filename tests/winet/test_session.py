@@ -421,6 +421,24 @@ async def test_session_whose_gateway_vanishes_and_returns_recovers(harness: Harn
     assert harness.counts_agree(gateway, apart=1)
 
 
+@pytest.mark.parametrize("fault, state", [("gateway-vanishes", "backing_off"), ("user-limit", "yielded")])
+async def test_session_that_is_tried_again_tells_what_the_failure_before_led_to(
+    harness: Harness, fault: str, state: str
+) -> None:
+    """Its state alone tells no outage from a first start, and no trouble from a person at the gateway."""
+    gateway = await harness.gateway()
+    await harness.start(harness.target(gateway))
+    await harness.cycles()
+    assert harness.pool.status("roof").failed_into is None
+    gateway.inject(fault)
+    await harness.state(state)
+    await harness.state("connecting")
+    assert harness.pool.status("roof").failed_into == state
+    await gateway.clear()
+    await harness.cycles()
+    assert harness.pool.status("roof").failed_into is None
+
+
 async def test_session_that_is_accepted_and_dropped_again_and_again_backs_off(harness: Harness) -> None:
     """A mere connection forgets no failure: the pauses grow."""
     gateway = await harness.gateway(faults=["drop:service=real"])
