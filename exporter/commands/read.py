@@ -17,6 +17,7 @@ from exporter.metrics import catalogue
 from exporter.metrics.catalogue import Catalogue
 from exporter.metrics.suggestions import Unmapped, as_catalogue_file
 from exporter.telemetry import DeviceReport, Reading, Snapshot, State, TargetStatus, printable
+from exporter.winet import advice
 from exporter.winet.errors import WinetError
 from exporter.winet.labels import label_of
 from exporter.winet.pool import Pool
@@ -102,7 +103,10 @@ async def read_once(
                 labels = await pool.labels(target.name)
             except WinetError as error:
                 print(f"The gateway's own labels are not to be had: {error}", file=sys.stderr)
-    if snapshot is None and not status.error:
+        failure = pool.failure(target.name)
+    if failure is not None:
+        status = replace(status, advice=advice.for_reading(failure))
+    elif snapshot is None:
         status = replace(status, error="the gateway answered, but with no reading")
     return snapshot, status, labels
 

@@ -96,6 +96,11 @@ def for_session(error: errors.WinetError) -> str:
     return next(known, error.advice)
 
 
+def for_reading(error: errors.WinetError) -> str:
+    """For one who reads once. How far a line came is not known here, so that of the line is as general."""
+    return error.advice if isinstance(error, errors.TransportError) else for_session(error)
+
+
 def for_opening(error: errors.TransportError, target: Target, *, encrypted: bool) -> str:
     """Why no WebSocket came about. `encrypted` says that TLS did."""
     if isinstance(error, errors.CertificateMismatch):

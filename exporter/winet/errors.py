@@ -162,8 +162,9 @@ class CredentialsWithheld(LoginRequired):
 class LoginRefused(AccessError):
     reason = Reason.LOGIN_REFUSED
     advice = (
-        "Check user name and password. A corrected password_file is tried at once, else restart the "
-        "exporter; by itself it waits, for each wrong password can lock the account."
+        "Check user name and password. A corrected password_file is tried within seconds; after correcting "
+        "a password, reload the configuration; after correcting a password_env, restart the exporter. By "
+        "itself it waits half an hour or longer, for a few wrong passwords lock the account."
     )
 
 

@@ -191,6 +191,8 @@ def login_failure(reply: Reply) -> errors.WinetError | None:
         return errors.AccountLocked(f"the account is locked (code {reply.code})")
     if error is None or isinstance(error, errors.SessionError | errors.Busy):
         return error
+    if isinstance(error, errors.LoginRefused):
+        return errors.LoginRefused(f"wrong user name or password ({reply.code})")
     return errors.LoginRefused(f"the login was refused with code {reply.code}")
 
 

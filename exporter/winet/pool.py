@@ -19,6 +19,7 @@ import aiohttp
 from exporter.config import Target
 from exporter.telemetry import Counters, Snapshot, TargetStatus
 from exporter.winet.dial import PLAIN_PORT, TLS_PORT, make_http_client
+from exporter.winet.errors import WinetError
 from exporter.winet.memory import Memory
 from exporter.winet.session import Session
 
@@ -210,6 +211,10 @@ class Pool:
     def status(self, target: str) -> TargetStatus:
         """How it stands with a target now. Raises `KeyError` for a name that is none."""
         return self._sessions[target].status()
+
+    def failure(self, target: str) -> WinetError | None:
+        """The newest failure of a target's present outage; None without one."""
+        return self._sessions[target].failure
 
     def snapshot(self, target: str) -> Snapshot | None:
         """The newest readings of a target; None before there are any."""

@@ -121,6 +121,10 @@ class Session:
     def snapshot(self) -> Snapshot | None:
         return self._cycle.snapshot
 
+    @property
+    def failure(self) -> errors.WinetError | None:
+        return self._outage.error
+
     def status(self) -> TargetStatus:
         error = self._outage.error
         return TargetStatus(

@@ -197,8 +197,9 @@ async def test_read_with_a_wrong_password_tells_what_to_do(tmp_path: Path) -> No
         )
         assert gateway.counts.logins_refused == 1
     assert (code, out) == (1, "")
-    assert "the login was refused with code 115" in log
-    assert "Check user name and password" in log
+    assert "wrong user name or password (115)" in log
+    assert "User name or password is wrong. Check both" in log
+    assert "password_file" not in log
 
 
 async def test_read_of_a_host_that_is_not_there_fails_with_its_reason() -> None:

@@ -86,6 +86,14 @@ def test_error_when_it_is_a_matter_of_access_then_each_has_advice_of_its_own():
     assert all(advice)
 
 
+def test_login_refused_when_told_then_the_advice_has_all_three_ways_of_keeping_a_password():
+    """Each is noticed in another way, as the README says."""
+    advice = errors.LoginRefused("x").advice
+    assert "corrected password_file is tried within seconds" in advice
+    assert "a password, reload the configuration" in advice
+    assert "a password_env, restart" in advice
+
+
 def test_credentials_withheld_when_told_then_the_advice_is_the_setting():
     """The advice names the line to write."""
     assert "transport: ws" in errors.CredentialsWithheld("x").advice

@@ -396,6 +396,14 @@ def test_failure_when_one_question_was_refused_then_the_error_knows_the_code(cod
     assert messages.failure(reply(code), logged_in=True).code == code
 
 
+@pytest.mark.parametrize("code, words", [
+    (115, "wrong user name or password (115)"), (113, "the login was refused with code 113"),
+])  # fmt: skip
+def test_login_failure_when_its_meaning_is_known_then_it_is_told_in_words(code, words):
+    """A number alone helps nobody; of the others nobody knows what they mean."""
+    assert str(messages.login_failure(reply(code, "whatever", service="login"))) == words
+
+
 def test_failure_when_the_message_is_hostile_then_the_text_is_clean_and_short():
     """A gateway's text cannot forge log lines or fill them."""
     error = messages.failure(reply(999, "a\nb\x1b[31m\x00" + "c" * 10_000), logged_in=True)
