@@ -98,10 +98,11 @@ class Operations(NamedTuple):
     async def _resume(self, request: web.Request) -> web.Response:
         self._check_post(request)
         try:
-            was_paused = self.resume(_one(request, "target"))
+            resumed = self.resume(_one(request, "target"))
         except KeyError:
             raise web.HTTPNotFound(text="there is no such target\n") from None
-        return web.Response(text="Resumed\n" if was_paused else "It was not paused\n")
+        nothing = "Nothing to resume: it is neither paused nor backing off nor asleep\n"
+        return web.Response(text="Resumed\n" if resumed else nothing)
 
     def _check_post(self, request: web.Request) -> None:
         """Refuse what a foreign page could make a browser send."""

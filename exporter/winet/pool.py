@@ -190,7 +190,7 @@ class Pool:
         self._sessions[target].pause(seconds)
 
     def resume(self, target: str) -> bool:
-        """End a pause; False if there was none. Raises `KeyError` for a name that is none."""
+        """End a pause, a back-off or a sleep; False if there is none. Raises `KeyError` for a wrong name."""
         return self._sessions[target].resume()
 
     async def __aenter__(self) -> Pool:

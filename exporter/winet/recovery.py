@@ -20,6 +20,7 @@ LONGEST_ACCESS_PAUSE = 86400.0
 LONGEST_YIELD = 3600.0
 TAKEN_AGAIN_SECONDS = 600.0
 SLEEP_RETRY = 300.0
+SOONEST_RETRY = 2.0  # after the last attempt, whoever asks for it
 UNDISTURBED_SECONDS = 3600.0
 
 
@@ -28,6 +29,14 @@ class Pause(NamedTuple):
 
     state: State
     seconds: float
+
+    @property
+    def may_be_cut_short(self) -> bool:
+        """Whether a person may ask for the next try: it spares no account, and nobody who logged in."""
+        return self.state in (State.BACKING_OFF, State.ASLEEP)
+
+    def cut_short(self) -> Pause:
+        return self._replace(seconds=min(self.seconds, SOONEST_RETRY))
 
 
 class Recovery:

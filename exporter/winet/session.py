@@ -175,12 +175,19 @@ class Session:
         self._nap.interrupt()
 
     def resume(self) -> bool:
-        """End a pause. False if there is none; what a failure asked for is waited out all the same."""
-        if self._paused_until is None:
-            return False
+        """End a pause, and a back-off or a sleep: one attempt. False if there is none of them.
+
+        What a refused login or a person at the gateway asked for is waited out all the same.
+        """
+        ended = self._paused_until is not None
         self._paused_until = None
-        self._nap.interrupt()
-        return True
+        if self._wait is not None and self._wait[0].may_be_cut_short:
+            pause, until = self._wait
+            sooner = pause.cut_short()
+            self._wait, ended = (sooner, until - pause.seconds + sooner.seconds), True
+        if ended:
+            self._nap.interrupt()
+        return ended
 
     @property
     def pause_left(self) -> float:

@@ -360,6 +360,27 @@ async def test_buttons_when_they_are_pressed_then_the_target_is_paused_and_resum
         page.complaints.clear()
 
 
+@pytest.mark.parametrize("state", [State.BACKING_OFF, State.ASLEEP])
+async def test_buttons_when_a_try_is_waited_for_then_one_asks_for_it_now(
+    browser, plants, aiohttp_server, state
+):
+    """Beside the other, which stays in its place; the wait after a refused login has none."""
+    plants.house("roof", state=state, retry_at=plants.now + 200.0)
+    plants.house("attic", state=State.REFUSED, retry_at=plants.now + 200.0)
+    plants.house("barn", state=State.CONNECTING)
+    lifecycle = Lifecycle(plants)
+    server: Any = await aiohttp_server(lifecycle.app())
+    async with opened(browser, str(server.make_url("/"))) as page:
+        await page.wait_for_selector("[data-action=resume]")
+        assert await texts(page, "[data-action=resume]") == ["Try now"]
+        assert len(await texts(page, "[data-action=pause]")) == 3
+        await page.click("[data-target=roof] [data-action=resume]")
+        note = "document.querySelector('[data-target=roof] .actions p').textContent"
+        await until(page, f"{note} === 'Asked to try.'")
+        assert await texts(page, "[data-action=resume]") == []
+        assert lifecycle.posted == ["/-/resume?target=roof"]
+
+
 async def test_buttons_when_the_server_has_no_lifecycle_then_there_are_none(browser, plants):
     """No button that could only be refused."""
     plants.house()

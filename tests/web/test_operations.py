@@ -717,6 +717,9 @@ async def test_reload_with_an_unwise_configuration_logs_its_warnings(
     assert not [r for r in caplog.records if r.message == "configuration"]
 
 
+NOTHING_TO_RESUME = "Nothing to resume: it is neither paused nor backing off nor asleep\n"
+
+
 async def test_pause_and_resume_by_route(harness: Harness, begin: Begin) -> None:
     """For as long as the URL says."""
     gateway = await harness.gateway(OLD)
@@ -726,7 +729,7 @@ async def test_pause_and_resume_by_route(harness: Harness, begin: Begin) -> None
     await gateway.until(lambda: gateway.counts.sockets_open == 0)
     assert (await world.metrics())["winet2_target_state", (("state", "paused"), ("target", "roof"))] == 1
     assert await world.post("/-/resume?target=roof") == (200, "Resumed\n")
-    assert await world.post("/-/resume?target=roof") == (200, "It was not paused\n")
+    assert await world.post("/-/resume?target=roof") == (200, NOTHING_TO_RESUME)
     await gateway.until(lambda: gateway.counts.upgrades == 2)
 
 

@@ -59,6 +59,21 @@ async def test_night_with_a_string_inverter_is_quiet(
     assert harness.value("winet2_up") == 1
 
 
+async def test_night_with_a_resume_knocks_at_once_and_sleeps_on(harness: Harness) -> None:
+    """Somebody switched it on by hand, or thinks so."""
+    gateway = await fallen_asleep(harness)
+    await harness.pass_time(400)
+    attempts = harness.value("winet2_ws_connection_attempts_total")
+    assert harness.pool.resume("roof") is True
+    await harness.pass_time(2.1)
+    assert harness.value("winet2_ws_connection_attempts_total") == attempts + 1
+    assert harness.pool.status("roof").state == "asleep"
+    gateway.clear("gateway-vanishes")
+    assert harness.pool.resume("roof") is True
+    await harness.pass_time(3)
+    assert harness.pool.status("roof").state == "online"
+
+
 async def test_night_with_no_location_ends_after_eighteen_hours(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:

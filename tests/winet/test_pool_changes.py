@@ -107,6 +107,77 @@ async def test_resume_with_a_pause_ends_it_at_once(harness: Harness) -> None:
     assert harness.loop.time() - began < 2
 
 
+async def test_resume_in_a_back_off_tries_once_and_the_pauses_go_on_growing(harness: Harness) -> None:
+    """Who has just mended the cable need not wait; if it was not the cable, nothing is forgotten."""
+    gateway = await harness.gateway(OLD)
+    await harness.start(harness.target(gateway))
+    await harness.cycles()
+    gateway.inject("gateway-vanishes")
+    await harness.pass_time(1800)
+    await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+    await harness.pass_time(5)
+    attempts = harness.pool.status("roof").counters.attempts
+    assert harness.pool.resume("roof") is True
+    await harness.pass_time(1)
+    assert harness.pool.status("roof").counters.attempts == attempts + 1
+    await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+    await gateway.clear()
+    assert harness.pool.resume("roof") is True
+    began = harness.loop.time()
+    await harness.state("online")
+    assert harness.loop.time() - began < 3
+
+
+async def test_resume_again_and_again_tries_no_sooner_than_two_seconds_after_the_last_attempt(
+    harness: Harness,
+) -> None:
+    """A hand on the button must not keep a small computer down."""
+    gateway = await harness.gateway(OLD)
+    await harness.start(harness.target(gateway))
+    await harness.cycles()
+    gateway.inject("gateway-vanishes")
+    await harness.pass_time(1800)
+    attempts = harness.pool.status("roof").counters.attempts
+    for _ in range(200):
+        harness.pool.resume("roof")
+        await harness.pass_time(0.1)
+    assert 8 <= harness.pool.status("roof").counters.attempts - attempts <= 11
+
+
+async def test_resume_of_a_paused_target_ends_its_back_off_too(harness: Harness) -> None:
+    """Who worked at the gateway says that they are done."""
+    gateway = await harness.gateway(OLD)
+    await harness.start(harness.target(gateway))
+    await harness.cycles()
+    gateway.inject("gateway-vanishes")
+    await harness.pass_time(1800)
+    await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+    harness.pool.pause("roof", 10)
+    await harness.state("paused")
+    await gateway.clear()
+    assert harness.pool.resume("roof") is True
+    began = harness.loop.time()
+    await harness.state("online")
+    assert harness.loop.time() - began < 3
+
+
+@pytest.mark.parametrize("fault, state", [
+    ("login-refused", "refused"), ("locked", "locked"), ("user-limit", "yielded"),
+])  # fmt: skip
+async def test_resume_with_a_wait_that_is_for_an_account_or_a_person_does_nothing(
+    harness: Harness, fault: str, state: str
+) -> None:
+    """A button must not lock an account, nor throw out who is logged in."""
+    gateway = await harness.gateway(STRING, faults=[fault])
+    await harness.start(harness.target(gateway))
+    await harness.state(state)
+    retry_at = harness.pool.status("roof").retry_at
+    assert harness.pool.resume("roof") is False
+    await harness.pass_time(200)
+    assert (harness.pool.status("roof").state, harness.pool.status("roof").retry_at) == (state, retry_at)
+    assert len(received(gateway, "login")) == 1
+
+
 async def test_pause_with_another_pause_under_way_replaces_it(harness: Harness) -> None:
     """The last word counts, be it longer or shorter."""
     gateway = await harness.gateway(OLD)

@@ -203,7 +203,9 @@
     const button = (word, what) =>
       h("button", { type: "button", "data-action": what, "aria-label": `${word}: ${target.name}` }, word);
     const made = target.state === "paused" ? button("Resume", "resume") : button("Pause for 15 min", "pause");
-    return h("div", { class: "actions" }, made, h("p", { role: "status" }, notes.get(target.name) ?? ""));
+    const waits = ["backing_off", "asleep"].includes(target.state) && target.retry_in_seconds !== null;
+    return h("div", { class: "actions" }, made, waits ? button("Try now", "resume") : null,
+      h("p", { role: "status" }, notes.get(target.name) ?? ""));
   };
   const card = (target) =>
     h("article", { class: `card ${level(target)}`, "data-target": target.name },
@@ -374,13 +376,14 @@
 
   // Buttons
 
+  const DONE = { "Pause for 15 min": "Paused.", Resume: "Resumed.", "Try now": "Asked to try." };
   const WORDS = {
     403: "The exporter does not allow this (403)",
     404: "The exporter cannot do this (404)",
     405: "The exporter cannot do this (405)",
   };
   cards.addEventListener("click", async (event) => {
-    const what = event.target.dataset.action;
+    const what = event.target.dataset.action, done = DONE[event.target.textContent];
     if (!what) return;
     const name = event.target.closest("[data-target]").dataset.target;
     const asked = new URLSearchParams(what === "pause" ? { target: name, for: PAUSE } : { target: name });
@@ -388,7 +391,7 @@
       const answer = await fetch(`./-/${what}?${asked}`, { method: "POST", credentials: "same-origin" });
       const words = (await answer.text()).trim().slice(0, 300);
       const refused = WORDS[answer.status] ?? `The exporter answers ${answer.status}`;
-      notes.set(name, answer.ok ? (what === "pause" ? "Paused." : "Resumed.") : `${refused}${words && `: ${words}`}`);
+      notes.set(name, answer.ok ? done : `${refused}${words && `: ${words}`}`);
     } catch {
       notes.set(name, "The exporter cannot be reached.");
     }
