@@ -53,6 +53,7 @@ SILENT = (
     "It accepted the connection and then said nothing: a gateway that hangs, or no gateway. Stop other "
     "clients (Modbus included), wait a minute, then switch it off and on."
 )
+MAY_BE_PLAIN = "The port may speak plain ws: try --transport=ws or auto."
 PINNED_ANOTHER = (
     "The gateway was replaced or updated, or something else answers in its place. If you know why it "
     "changed, pin the new one: winet-exporter fingerprint HOST. Until then nothing is sent."
@@ -105,6 +106,8 @@ def for_opening(error: errors.TransportError, target: Target, *, encrypted: bool
     """Why no WebSocket came about. `encrypted` says that TLS did."""
     if isinstance(error, errors.CertificateMismatch):
         return PINNED_ANOTHER
+    if isinstance(error, errors.NoTlsAnswer):
+        return f"{MAY_BE_PLAIN} {SILENT}"
     if isinstance(error, errors.NoAnswer):
         return SILENT
     if isinstance(error, TlsNotSpoken):

@@ -128,6 +128,8 @@ class Dialer:
                     return socket, endpoint
         except TimeoutError:
             where = " or ".join(map(str, endpoints))
+            if self._target.transport == "wss" and self._target.verify == "bypass" and not self.tls_seen:
+                raise errors.NoTlsAnswer(f"no TLS from {where} within {OPEN_SECONDS:g} s") from None
             raise errors.NoAnswer(f"no WebSocket from {where} within {OPEN_SECONDS:g} s") from None
         raise AssertionError("unreachable: the last endpoint returns or raises")  # pragma: no cover
 

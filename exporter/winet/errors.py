@@ -4,7 +4,7 @@ WinetError
 ├── TransportError            the line: retried with back-off
 │   ├── Unreachable (and PortRefused), TlsFailed (and CaFileUnreadable), CertificateMismatch
 │   ├── RedirectRefused, UpgradeRefused
-│   ├── NoAnswer              a deadline passed
+│   ├── NoAnswer              a deadline passed (and NoTlsAnswer)
 │   └── ConnectionLost, Garbled (and Flooded)
 ├── SessionError              the line works, the session does not
 │   ├── SessionExpired        with TokenExpired (one fresh login at once) and NotAuthorized (401)
@@ -92,6 +92,12 @@ class CaFileUnreadable(TlsFailed):
 class NoAnswer(TransportError):
     reason = Reason.NO_ANSWER
     advice = "The gateway is silent. If it stays so, take the load off it and power-cycle it."
+
+
+class NoTlsAnswer(NoAnswer):
+    """Not even TLS was answered, and never was by this target."""
+
+    advice = f"The port may speak plain ws: set transport: ws or auto if it does. Else: {NoAnswer.advice}"
 
 
 class ConnectionLost(TransportError):

@@ -218,6 +218,23 @@ async def test_web_server_that_is_no_gateway_is_told_apart(
     assert advice in steps[-1].advice
 
 
+async def test_port_that_is_mute_to_tls_may_be_plain(harness: Harness) -> None:
+    """It is open, and hangs only to one who begins with TLS."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    steps = await examine(harness, {"host": f"127.0.0.1:{port}", "name": "roof", "transport": "wss"})
+    assert (steps[-1].name, steps[-1].ok) == ("tls", False)
+    assert steps[-1].advice.startswith("The port may speak plain ws: try --transport=ws or auto")
+    assert "said nothing" in steps[-1].advice
+    server.close()
+    await server.wait_closed()
+
+
 async def test_plain_line_to_a_port_with_tls_tells_to_use_tls(harness: Harness) -> None:
     """The most common effect of a firmware update."""
     gateway = await harness.gateway(STRING)

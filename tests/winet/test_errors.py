@@ -19,6 +19,7 @@ BRANCHES = (
 KINDS = [kind for kind in ALL if kind not in BRANCHES]
 
 SHARED = {
+    Reason.NO_ANSWER: {errors.NoAnswer, errors.NoTlsAnswer},
     Reason.SESSION_EXPIRED: {errors.SessionExpired, errors.TokenExpired, errors.NotAuthorized},
     Reason.LOGIN_REQUIRED: {errors.LoginRequired, errors.CredentialsWithheld, errors.PasswordUnreadable},
     Reason.TLS: {errors.TlsFailed, errors.CaFileUnreadable},

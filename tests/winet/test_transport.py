@@ -202,6 +202,38 @@ async def test_mute_gateway_is_given_up_after_twenty_seconds(harness: Harness, p
     assert harness.errors() == {"no_answer": 1}
 
 
+async def test_wss_to_a_port_that_is_mute_to_tls_says_that_it_may_be_plain(harness: Harness) -> None:
+    """A plain server may wait for the end of what it takes for a request."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    await harness.start({"host": f"127.0.0.1:{port}", "name": "roof", "transport": "wss"})
+    await harness.state("backing_off")
+    status = harness.pool.status("roof")
+    assert status.error == f"no TLS from wss://127.0.0.1:{port} within 20 s"
+    assert status.advice.startswith("The port may speak plain ws: set transport: ws or auto")
+    assert "power-cycle it" in status.advice
+    assert harness.errors() == {"no_answer": 1}
+    await harness.stop()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("profile, transport", [(OLD, "ws"), (STRING, "wss")])
+async def test_mute_gateway_of_the_right_transport_is_not_told_to_be_plain(
+    harness: Harness, profile: str, transport: str
+) -> None:
+    """It has spoken TLS, or is plain already: it hangs."""
+    gateway = await harness.gateway(profile, faults=["mute"])
+    await harness.start(harness.target(gateway, transport=transport))
+    await harness.state("backing_off")
+    assert "plain" not in harness.pool.status("roof").advice
+
+
 async def test_wss_to_a_server_that_closes_on_tls_says_so(harness: Harness) -> None:
     """The wrong transport is named as such, and never repaired by falling back."""
 
