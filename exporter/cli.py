@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from exporter import DEFAULT_PORT, __version__
@@ -27,7 +29,20 @@ COMMANDS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Of the program, or of one of its commands."""
+
+    commands: Mapping[str, Parser] = MappingProxyType({})
+
+    def check_flags(self, words: Iterable[str]) -> None:
+        """Refuse a flag that there is not, before anything else is found to be wrong because of it."""
+        for word in itertools.takewhile(lambda word: word != "--", words):
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in self._option_string_actions:
+                known = (name for name in self._option_string_actions if name.startswith("--"))
+                near = _nearest(flag, known)
+                self.error(f"there is no flag {flag}{near and f'; did you mean {near}?'}")
+
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USAGE, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
@@ -38,8 +53,8 @@ class _PrintCompletion(argparse.Action):
         parser.exit(DONE)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def make_parser() -> Parser:
+    parser = Parser(
         prog="winet-exporter",
         description="Prometheus exporter for Sungrow inverters behind WiNet gateways.",
         allow_abbrev=False,
@@ -51,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--print-completion", action=_PrintCompletion, choices=("bash", "zsh"), metavar="SHELL",
         help="print a script that completes commands and flags in bash or zsh",
     )  # fmt: skip
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     subparsers = {
         name: commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
         for name, text in COMMANDS.items()
@@ -73,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     levels = {"serve": "info", "demo": "info", "simulate": "warn"}
     for name in ("serve", "demo", "read", "doctor", "discover", "fingerprint", "capture", "simulate"):
         _log_flags(subparsers[name], levels.get(name, "error"))
+    parser.commands = subparsers
     return parser
 
 
@@ -218,6 +234,24 @@ def _log_flags(parser: argparse.ArgumentParser, level: str) -> None:
                         help="default: %(default)s")  # fmt: skip
 
 
+def _parse(words: list[str]) -> argparse.Namespace:
+    """The arguments; what is wrong with them is told by the parser of the command, which knows its flags."""
+    parser = make_parser()
+    command = parser.commands.get(words[0], parser)
+    if command is not parser:
+        command.check_flags(words[1:])
+    arguments, left = parser.parse_known_args(words)
+    if left:
+        command.error(f"{left[0]} is one word too many")
+    return arguments
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from exporter.strict_yaml import nearest  # for mistakes only
+
+    return nearest(word, known) or ""
+
+
 def _python() -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
@@ -228,9 +262,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     alone = ("-h", "--help", "--version", "--print-completion")
     if not words or (words[0] not in COMMANDS and words[0].partition("=")[0] not in alone):
         if words and not words[0].startswith("-"):
-            make_parser().error(f"there is no command {words[0]!r}; commands: {', '.join(COMMANDS)}")
+            near = _nearest(words[0], COMMANDS)
+            hint = f"; did you mean {near}?" if near else "."
+            make_parser().error(f"there is no command {words[0]!r}{hint} Commands: {', '.join(COMMANDS)}")
         words.insert(0, "serve")
-    arguments = make_parser().parse_args(words)
+    arguments = _parse(words)
     module = importlib.import_module(f"exporter.commands.{arguments.command.replace('-', '_')}")
     try:
         code: int = module.run(arguments)

@@ -334,11 +334,33 @@ async def test_healthcheck_over_tls_needs_no_trust_and_no_certificate(client_cer
 # Usage -----------------------------------------------------------------------------------------------
 
 
+async def test_wrong_flag_with_a_value_never_repeats_the_value() -> None:
+    """What was to be a password is on the screen often enough."""
+    code, out, log = await run("read", "x", "--password=secret")
+    assert (code, out) == (2, "")
+    assert "secret" not in log
+
+
+async def test_word_after_two_dashes_is_no_flag() -> None:
+    """A file may be called as it likes."""
+    code, _, log = await run("check-config", "--", "--frobnicate")
+    assert code == 1
+    assert "flag" not in log
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
         (["serv"], "there is no command 'serv'"),
-        (["--config.fil=x"], "unrecognized arguments"),
+        (["raed", "x"], "there is no command 'raed'; did you mean read? Commands: serve, demo,"),
+        (["frobnicate"], "there is no command 'frobnicate'. Commands: serve, demo,"),
+        (["--config.fil=x"], "winet-exporter serve: there is no flag --config.fil; did you mean --config.f"),
+        (["serve", "--config", "x"], "did you mean --config.file?\nTry 'winet-exporter serve --help'."),
+        (["capture", "x", "--outptu=f"], "there is no flag --outptu; did you mean --output?"),
+        (["read", "x", "--password=secret"], "did you mean --password-file?"),
+        (["read", "x", "--frobnicate"], "there is no flag --frobnicate\nTry 'winet-exporter read --help'."),
+        (["read", "x", "y"], "winet-exporter read: y is one word too many"),
+        (["read", "x", "-z"], "winet-exporter read: -z is one word too many"),
         (["--web.listen-address=nonsense", "--config.file=x"], "neither :PORT nor HOST:PORT"),
         (["--web.listen-address=:70000", "--config.file=x"], "neither :PORT nor HOST:PORT"),
         ([], "give --config.file=FILE"),
