@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"winet-exporter demo: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(demo(addresses, arguments.telemetry_path, arguments.speed, security))
+    taken = not arguments.listen and addresses != [DEFAULT_ADDRESS]
+    return asyncio.run(demo(addresses, arguments.telemetry_path, arguments.speed, security, taken=taken))
 
 
 def _free(address: Address) -> Address:
@@ -55,8 +56,14 @@ def _free(address: Address) -> Address:
 
 
 async def demo(
-    addresses: list[Address], telemetry_path: str, speed: float, security: Security | None = None
+    addresses: list[Address],
+    telemetry_path: str,
+    speed: float,
+    security: Security | None = None,
+    *,
+    taken: bool = False,
 ) -> int:
+    """Run until a signal. `taken` says that the usual port is another program's."""
     scheme = "http" if security is None or security.ssl_context is None else "https"
     morning = datetime.now().astimezone().replace(hour=START_HOUR, minute=0, second=0, microsecond=0)
     now = accelerated(morning, speed)
@@ -69,6 +76,9 @@ async def demo(
         def tell(bound: list[Address]) -> None:
             where = spell_address(bound[0])
             print(f"winet-exporter demo: {scheme}://{where}/")
+            if taken:
+                port = bound[0].port
+                print(f"  port {DEFAULT_PORT} is taken by another program, so this is port {port}")
             print(f"  metrics: curl -s {scheme}://{where}{telemetry_path}")
             for name, gateway in gateways.items():
                 print(f"  {name}: {gateway.profile.name} at {gateway.url}")

@@ -3,7 +3,9 @@
 import base64
 import json
 import signal
+import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +14,7 @@ import pytest
 import trustme
 from aiohttp import web
 
+from exporter import DEFAULT_PORT
 from exporter.cli import main
 from exporter.commands.read import read_once
 from exporter.config import parse
@@ -71,6 +74,7 @@ async def test_demo_tells_where_to_look_and_shows_three_targets_up() -> None:
     async with running("demo", LISTEN) as demo:
         url = (await demo.line(r"^winet-exporter demo: (http://\S+/)$", out=True))[1]
         await demo.line("Ctrl-C", out=True)
+        assert "taken" not in demo.out
         for _ in range(3):
             await demo.line('msg="devices listed"')
         page = await fetch(f"{url}metrics")
@@ -82,6 +86,21 @@ async def test_demo_tells_where_to_look_and_shows_three_targets_up() -> None:
         assert "winet2_battery_state_of_charge_ratio" in page
         assert await demo.end(signal.SIGINT) == 0
         assert "Traceback" not in demo.log
+
+
+async def test_demo_whose_port_is_taken_says_so_and_which_it_has() -> None:
+    """Else the commands of the README would ask another program."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # taken by somebody else: as good
+            other.bind(("127.0.0.1", DEFAULT_PORT))
+            other.listen()
+        async with running("demo") as demo:
+            port = (await demo.line(r"^winet-exporter demo: http://127.0.0.1:(\d+)/$", out=True))[1]
+            told = await demo.line(r"taken", out=True)
+            assert told.string == f"  port 10182 is taken by another program, so this is port {port}\n"
+            assert port != "10182"
+            assert await demo.end() == 0
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
