@@ -57,6 +57,9 @@ def check(document: Document, folder: Path) -> dict[str, Any]:
     general = settings_of(top, {})
     for place, entry in enumerate(entries):
         path = f"targets[{place}]"
+        if isinstance(entry, str):
+            document.add(path, 'needs its key: "- host: 192.0.2.10"')
+            entry = {"host": entry}
         targets.append(
             target_of(Section(document, path, entry, TARGET_KEYS, TARGET_HINTS), accounts, general, folder)
         )

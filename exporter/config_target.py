@@ -124,13 +124,22 @@ def target_of(
         target["refresh_interval"], target["request_timeout"]
     )
     if section.has("credentials"):
-        name = section.take("credentials", text, "")
+        name = section.take("credentials", _account_name, "")
         if name and name not in accounts:
             known = f"; known: {', '.join(accounts)}" if accounts else "; there is no credentials section"
             section.document.add(section.at("credentials"), f'there are no credentials named "{name}"{known}')
         target["credentials"] = accounts.get(name)
     _check_tls(section, target)
     return target
+
+
+def _account_name(value: Any) -> str:
+    if isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004  one error type
+            "is the name of an account: write the account into the credentials section at the top, and its "
+            "name here: credentials: default"
+        )
+    return text(value)
 
 
 def _check_tls(section: Section, target: Mapping[str, Any]) -> None:

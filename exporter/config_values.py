@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from exporter.strict_yaml import kind, nearest, text
+from exporter.strict_yaml import kind, nearest, no_number, text
 
 # Labels of Prometheus and of the exporter's metrics; a test holds them against these. Discovery puts own
 # labels on every series of a target: one of these would push the metric's own aside.
@@ -175,7 +175,7 @@ def string_number(value: Any) -> str:
 def number(lowest: float, highest: float) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
-            raise ValueError(f"must be a number from {lowest:g} to {highest:g}, not {kind(value)}")
+            raise ValueError(f"must be a number from {lowest:g} to {highest:g}, not {no_number(value)}")
         return float(value)
 
     return check

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _CONSTRUCTION_FAILURES = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one, where PyYAML has it
 MOST_NODES = 500_000  # a configuration of 20,000 targets has fewer
+_TAB = r"found character '\t'"  # as PyYAML spells it
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -52,6 +53,8 @@ class Document:
             mark = error.problem_mark or error.context_mark
             # PyYAML quotes what it found, which may be a password that was not put in quotes
             problem = re.sub(r"'.*'|\".*\"", "…", error.problem or error.context or "cannot be read")
+            if (error.problem or "").startswith(_TAB):
+                problem = "a tab; indent with blanks"
             self.mistakes.append(Mistake("", f"not valid YAML: {problem}", mark.line + 1 if mark else 0))
         except (yaml.YAMLError, *_CONSTRUCTION_FAILURES) as error:
             self.value = None
@@ -166,6 +169,11 @@ def kind(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, Mapping) else "a date"
 
 
+def no_number(value: Any) -> str:
+    """What is not the number that was asked for: a number itself, for it has the wrong size, or its kind."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else kind(value)
+
+
 def text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f'must be text, not {kind(value)}; put it in quotes: "…"')  # noqa: TRY004  one error type
@@ -192,7 +200,7 @@ def flag(value: Any) -> bool:
 def whole_number(lowest: int, highest: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}, not {kind(value)}")
+            raise ValueError(f"must be a whole number from {lowest} to {highest}, not {no_number(value)}")
         return value
 
     return check

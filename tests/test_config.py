@@ -374,9 +374,9 @@ MISTAKES = {
         "max_unmapped",
         'must be a whole number from 0 to 100000, not text ("many")',
     ),
-    "count that is a fraction": ("max_unmapped: 1.7", 1, "max_unmapped", "not a number (1.7)"),
+    "count that is a fraction": ("max_unmapped: 1.7", 1, "max_unmapped", "from 0 to 100000, not 1.7"),
     "count that is true": ("max_unmapped: true", 1, "max_unmapped", "not true/false (true)"),
-    "count below nought": ("max_unmapped: -1", 1, "max_unmapped", "not a number (-1)"),
+    "count below nought": ("max_unmapped: -1", 1, "max_unmapped", "not -1"),
     "flag that is text": (
         'targets:\n  - host: a\n    pipeline: "false"',
         3,
@@ -624,13 +624,13 @@ MISTAKES = {
         "location:\n  latitude: 90.1\n  longitude: 13.4",
         2,
         "location.latitude",
-        "must be a number from -90 to 90, not a number (90.1)",
+        "must be a number from -90 to 90, not 90.1",
     ),
     "longitude beyond the date line": (
         "targets:\n  - host: a\n    location: {latitude: 0, longitude: -180.5}",
         3,
         "targets[0].location.longitude",
-        "must be a number from -180 to 180, not a number (-180.5)",
+        "must be a number from -180 to 180, not -180.5",
     ),
     "latitude in quotes": (
         'location: {latitude: "52.5", longitude: 13.4}',
@@ -648,7 +648,7 @@ MISTAKES = {
         "location: {latitude: .nan, longitude: 0}",
         1,
         "location.latitude",
-        "(nan)",
+        "not nan",
     ),
     "gateway services in words": (
         "gateway_services: often",
@@ -678,13 +678,13 @@ MISTAKES = {
         "targets:\n  - host: a\n    http_port: 0",
         3,
         "targets[0].http_port",
-        "must be a whole number from 1 to 65535, not a number (0)",
+        "must be a whole number from 1 to 65535, not 0",
     ),
     "HTTP port too high": (
         "targets:\n  - host: a\n    http_port: 65536",
         3,
         "targets[0].http_port",
-        "from 1 to 65535, not a number (65536)",
+        "from 1 to 65535, not 65536",
     ),
     "HTTP port at the top": ("http_port: 80", 1, "http_port", "is not a known key"),
     "devices that are a list": (
@@ -734,7 +734,7 @@ MISTAKES = {
         "targets:\n  - host: a\n    devices:\n      A1: {rated_power_watts: 0}",
         4,
         "targets[0].devices.A1.rated_power_watts",
-        "must be a number from 1 to 1e+09, not a number (0)",
+        "must be a number from 1 to 1e+09, not 0",
     ),
     "device given twice": (
         "targets:\n  - host: a\n    devices:\n      A1: {name: x}\n      A1: {name: y}",
@@ -792,6 +792,19 @@ MISTAKES = {
         "must not be empty",
     ),
     "no YAML": ("targets: [", 1, "", "not valid YAML"),
+    "tab": ("targets:\n\t- host: a", 2, "", "not valid YAML: a tab; indent with blanks"),
+    "target that is text": (
+        "targets:\n  - {host: a}\n  - 192.0.2.10",
+        3,
+        "targets[1]",
+        'needs its key: "- host: 192.0.2.10"',
+    ),
+    "target with an account of its own": (
+        'targets:\n  - host: a\n    credentials: {username: user, password: "secret"}',
+        3,
+        "targets[0].credentials",
+        "is the name of an account: write the account into the credentials section at the top, and its",
+    ),
 }
 
 
