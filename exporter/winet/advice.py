@@ -72,6 +72,7 @@ _SESSION: dict[type[errors.WinetError], str] = {
         "User name or password is wrong. Check both on the gateway's own page; a few wrong passwords lock "
         "the account."
     ),
+    errors.FactoryRefused: NO_ACCOUNT,
     errors.CredentialsWithheld: (
         "This line is not encrypted, so the password was not sent. If you accept that everybody on the "
         "network could read it: --transport=ws (transport: ws in the file)."

@@ -165,7 +165,7 @@ async def _session(
     try:
         token = await Login(target, log).perform(connection, cycle, plain=plain)
     except errors.WinetError as error:
-        for step in _why_not_in(error, target, connection):
+        for step in _why_not_in(error, connection):
             yield step
         return
     yield Step(TOKEN, True, "given by `connect`")
@@ -197,7 +197,7 @@ def _login_step(target: Target, connection: TappedConnection) -> Step:
     return Step(LOGIN, True, f"as {printable(target.credentials.username)}")
 
 
-def _why_not_in(error: errors.WinetError, target: Target, connection: TappedConnection) -> list[Step]:
+def _why_not_in(error: errors.WinetError, connection: TappedConnection) -> list[Step]:
     """Which of the steps `Login` takes it was, by the question that was asked last."""
     last = connection.exchanges[-1].service
     place = {"connect": TOKEN, "login": LOGIN}.get(last, DEVICES)
@@ -208,10 +208,7 @@ def _why_not_in(error: errors.WinetError, target: Target, connection: TappedConn
         steps.append(Step(TOKEN, True, "given by `connect`"))
     if place == DEVICES and any(exchange.service == "login" for exchange in connection.exchanges):
         steps.append(Step(LOGIN, True, "accepted"))
-    words = advice.for_session(error)
-    if isinstance(error, errors.LoginRefused) and target.credentials is None:
-        words = advice.NO_ACCOUNT
-    return [*steps, Step(place, False, str(error), words)]
+    return [*steps, Step(place, False, str(error), advice.for_session(error))]
 
 
 def _with_readings(before: str, snapshot: Snapshot | None) -> str:

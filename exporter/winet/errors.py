@@ -11,7 +11,8 @@ WinetError
 │   ├── UserLimit             somebody else logged in: leave the gateway alone
 │   └── PasswordUnreadable, Watchdog
 ├── AccessError               nothing but a person can mend it: long pauses
-│   └── LoginRequired (and CredentialsWithheld), LoginRefused, AccountLocked, PasswordChangeRequired
+│   └── LoginRequired (and CredentialsWithheld), LoginRefused (and FactoryRefused), AccountLocked,
+│       PasswordChangeRequired
 ├── AnswerError               one question got no reading; the session goes on
 │   └── Busy, ReadFailed, NoData, Unsupported, Rejected
 └── Internal                  a defect of this program
@@ -172,6 +173,12 @@ class LoginRefused(AccessError):
         "a password, reload the configuration; after correcting a password_env, restart the exporter. By "
         "itself it waits half an hour or longer, for a few wrong passwords lock the account."
     )
+
+
+class FactoryRefused(LoginRefused):
+    """A login is wanted, none was configured, and the factory's account has another password by now."""
+
+    advice = "Give the target credentials in the configuration: the factory's password was changed."
 
 
 class AccountLocked(AccessError):

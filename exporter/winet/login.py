@@ -78,6 +78,9 @@ class Login:
         if failure is not None:
             if account is FACTORY_ACCOUNT:
                 self._account = None
+                if isinstance(failure, errors.LoginRefused):
+                    words = f"the gateway wants a login; the factory's account was refused: {failure}"
+                    failure = errors.FactoryRefused(words)
             self._refused = Secret(password)
             self._log.warning("login refused", extra={"username": account.username, "code": reply.code})
             raise failure

@@ -19,6 +19,7 @@ BRANCHES = (
 KINDS = [kind for kind in ALL if kind not in BRANCHES]
 
 SHARED = {
+    Reason.LOGIN_REFUSED: {errors.LoginRefused, errors.FactoryRefused},
     Reason.NO_ANSWER: {errors.NoAnswer, errors.NoTlsAnswer},
     Reason.SESSION_EXPIRED: {errors.SessionExpired, errors.TokenExpired, errors.NotAuthorized},
     Reason.LOGIN_REQUIRED: {errors.LoginRequired, errors.CredentialsWithheld, errors.PasswordUnreadable},
@@ -83,7 +84,7 @@ def test_error_when_a_person_can_help_then_there_is_advice(kind):
 def test_error_when_it_is_a_matter_of_access_then_each_has_advice_of_its_own():
     """Only a person can mend these, and each needs another thing done."""
     advice = [kind.advice for kind in KINDS if issubclass(kind, errors.AccessError)]
-    assert len(advice) == len(set(advice)) == 5
+    assert len(advice) == len(set(advice)) == 6
     assert all(advice)
 
 

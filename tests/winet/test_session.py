@@ -546,6 +546,10 @@ async def test_session_whose_factory_account_is_refused_never_tries_it_again(har
     gateway = await harness.gateway(STRING, accounts={"user": "another"})
     await harness.start({k: v for k, v in harness.target(gateway).items() if k != "credentials"})
     await harness.state("refused")
+    status = harness.pool.status("roof")
+    refused = "the factory's account was refused: wrong user name or password (115)"
+    assert status.error == f"the gateway wants a login; {refused}"
+    assert "Give the target credentials" in status.advice
     await harness.pass_time(24 * 3600)
     assert len(received(gateway, "login")) == 1
     assert len(received(gateway, "connect")) >= 3
