@@ -156,8 +156,9 @@ async def test_status_of_a_session_that_logged_in_holds_no_secret(harness: Harne
     async with pool:
         await harness.until(lambda: pool.status("roof").state in ("online", "refused"))
         await harness.pass_time(20)
-        shown = repr(pool.status("roof")) + repr(pool.snapshot("roof")) + repr(vars(pool._sessions["roof"]))
-        shown += repr(vars(pool._sessions["roof"]._login))
+        session = pool._sessions["roof"]
+        shown = repr(pool.status("roof")) + repr(pool.snapshot("roof")) + repr(vars(session._login))
+        shown += repr({name: getattr(session, name) for name in session.__slots__})
     given = tokens(gateway)
     assert given
     for secret in (PASSWORD, *given):
