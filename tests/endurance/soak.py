@@ -30,7 +30,7 @@ from tests.endurance.burden import Burden
 from tests.endurance.children import Child, child
 from tests.endurance.figures import Figures
 
-WARM = 0.1  # of the time, before memory is looked at
+WARM = 0.25  # of the time, before memory is looked at: readings are shared until each has changed once
 RELOAD_SECONDS = 20.0
 CYCLE_SECONDS = 10.0  # to be online and have readings, once the line is up
 # whoever was just trying when all became well fails once more, and waits once more
