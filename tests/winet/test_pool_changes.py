@@ -3,6 +3,7 @@
 import pytest
 
 from exporter.config import Config, Target
+from exporter.simulator import SimulatedGateway
 from tests.harness import OLD, STRING, Harness, received
 
 
@@ -107,20 +108,31 @@ async def test_resume_with_a_pause_ends_it_at_once(harness: Harness) -> None:
     assert harness.loop.time() - began < 2
 
 
-async def test_resume_in_a_back_off_tries_once_and_the_pauses_go_on_growing(harness: Harness) -> None:
-    """Who has just mended the cable need not wait; if it was not the cable, nothing is forgotten."""
+async def long_gone(harness: Harness) -> SimulatedGateway:
+    """A gateway that has been out of reach for half an hour."""
     gateway = await harness.gateway(OLD)
     await harness.start(harness.target(gateway))
     await harness.cycles()
     gateway.inject("gateway-vanishes")
     await harness.pass_time(1800)
+    return gateway
+
+
+async def long_pause(harness: Harness) -> None:
+    """Until the next attempt is more than a minute away."""
     await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+
+
+async def test_resume_in_a_back_off_tries_once_and_the_pauses_go_on_growing(harness: Harness) -> None:
+    """Who has just mended the cable need not wait; if it was not the cable, nothing is forgotten."""
+    gateway = await long_gone(harness)
+    await long_pause(harness)
     await harness.pass_time(5)
     attempts = harness.pool.status("roof").counters.attempts
     assert harness.pool.resume("roof") is True
     await harness.pass_time(1)
     assert harness.pool.status("roof").counters.attempts == attempts + 1
-    await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+    await long_pause(harness)
     await gateway.clear()
     assert harness.pool.resume("roof") is True
     began = harness.loop.time()
@@ -132,11 +144,7 @@ async def test_resume_again_and_again_tries_no_sooner_than_two_seconds_after_the
     harness: Harness,
 ) -> None:
     """A hand on the button must not keep a small computer down."""
-    gateway = await harness.gateway(OLD)
-    await harness.start(harness.target(gateway))
-    await harness.cycles()
-    gateway.inject("gateway-vanishes")
-    await harness.pass_time(1800)
+    await long_gone(harness)
     attempts = harness.pool.status("roof").counters.attempts
     for _ in range(200):
         harness.pool.resume("roof")
@@ -146,12 +154,8 @@ async def test_resume_again_and_again_tries_no_sooner_than_two_seconds_after_the
 
 async def test_resume_of_a_paused_target_ends_its_back_off_too(harness: Harness) -> None:
     """Who worked at the gateway says that they are done."""
-    gateway = await harness.gateway(OLD)
-    await harness.start(harness.target(gateway))
-    await harness.cycles()
-    gateway.inject("gateway-vanishes")
-    await harness.pass_time(1800)
-    await harness.until(lambda: (harness.pool.status("roof").retry_at or 0.0) > harness.clock() + 60)
+    gateway = await long_gone(harness)
+    await long_pause(harness)
     harness.pool.pause("roof", 10)
     await harness.state("paused")
     await gateway.clear()
