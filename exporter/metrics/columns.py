@@ -24,7 +24,7 @@ LINED_UP_AT_ONCE = 100_000  # pieces that one scrape lines up for those after it
 STEADY_AFTER = 20  # scrapes without a change until a column is not lined up any more
 
 Ready = tuple[bytes, ...]  # the pieces of one target, by column
-Heads = bool  # whether they are those of OpenMetrics: all other formats have the same
+Titles = bool  # whether HELP and TYPE are those of OpenMetrics: all other formats have the same
 
 
 class Kept:
@@ -86,7 +86,7 @@ class Columns:
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
         self._numbers: dict[str, int] = {}
-        self._heads: dict[Heads, list[bytes]] = {True: [], False: []}
+        self._titles: dict[Titles, list[bytes]] = {True: [], False: []}
         self._sizes: list[int] = []  # of all lines of a column
         self._rows: list[Ready] = []  # by place
         self._free: list[int] = []  # places
@@ -96,7 +96,7 @@ class Columns:
         self._changed: set[int] = set()  # since the last scrape
         self._changes: dict[int, int] = {}  # the newest scrape that found the column changed
         self._scrape = 0
-        self._kept: dict[tuple[Heads, int], tuple[int, Kept]] = {}  # and the scrape that it was kept for
+        self._kept: dict[tuple[Titles, int], tuple[int, Kept]] = {}  # and the scrape that it was kept for
 
     def __len__(self) -> int:
         return len(self._families)
@@ -147,7 +147,7 @@ class Columns:
 
     def of_one(self, form: Format, ready: Ready, end: bytes) -> bytes:
         """The body for one target alone."""
-        titled = (title + piece for title, piece in zip(self._heads_of(form), ready, strict=False) if piece)
+        titled = (title + piece for title, piece in zip(self._titles_of(form), ready, strict=False) if piece)
         return b"".join([*titled, end])
 
     def of_all(self, form: Format, end: bytes, *, apart: bool) -> Body:
@@ -157,15 +157,15 @@ class Columns:
         """
         self._scrape += 1
         self._line_up()
-        heads = form is Format.OPENMETRICS
+        titles = form is Format.OPENMETRICS
         columns: list[_Column] = []
-        for number, (title, size) in enumerate(zip(self._heads_of(form), self._sizes, strict=True)):
+        for number, (title, size) in enumerate(zip(self._titles_of(form), self._sizes, strict=True)):
             if size:
-                columns.append(self._column(heads, number, title, size))
+                columns.append(self._column(titles, number, title, size))
         length = sum(column.size + len(column.head) for column in columns) + len(end)
         is_ready = all(column.kept is not None or column.pieces is not None for column in columns)
         rows = [] if is_ready else self._full_rows()
-        return Body(length, self._joined(heads, columns, rows, end, self._scrape, APART if apart else None))
+        return Body(length, self._joined(titles, columns, rows, end, self._scrape, APART if apart else None))
 
     def _line_up(self) -> None:
         """Collect what has changed, as far as others can wait for it, and let go of what has not for long."""
@@ -173,8 +173,8 @@ class Columns:
         rows: list[Ready] | None = None
         for number in self._changed:
             self._changes[number] = self._scrape
-            for heads in self._heads:
-                self._kept.pop((heads, number), None)
+            for titles in self._titles:
+                self._kept.pop((titles, number), None)
             if number not in self._lined_up:
                 room -= len(self._rows)
                 if room >= 0:
@@ -188,8 +188,8 @@ class Columns:
         width = len(self)
         return [row if len(row) == width else _padded(row, width) for row in self._rows]
 
-    def _column(self, heads: Heads, number: int, title: bytes, size: int) -> _Column:
-        at, kept = self._kept.get((heads, number), (0, None))
+    def _column(self, titles: Titles, number: int, title: bytes, size: int) -> _Column:
+        at, kept = self._kept.get((titles, number), (0, None))
         if kept is not None and at >= self._changes[number]:
             return _Column(number, title, size, kept, None, True)
         is_steady = self._changes[number] < self._scrape and size <= MOST_KEPT
@@ -198,7 +198,7 @@ class Columns:
 
     def _joined(
         self,
-        heads: Heads,
+        titles: Titles,
         columns: Sequence[_Column],
         rows: Sequence[Ready],
         end: bytes,
@@ -223,7 +223,7 @@ class Columns:
                             pieces, held = [], 0
                     continue
                 kept = Kept((column.head, *filter(None, row)))
-                self._kept[heads, column.number] = scrape, kept
+                self._kept[titles, column.number] = scrape, kept
             if column.size < (apart or AT_ONCE):
                 pieces.append(kept.lines if apart else kept.joined())
                 held += column.size
@@ -234,11 +234,11 @@ class Columns:
             pieces, held = [], 0
         yield b"".join([*pieces, end])
 
-    def _heads_of(self, form: Format) -> tuple[bytes, ...]:
-        heads = self._heads[form is Format.OPENMETRICS]
-        for family in list(self._families.values())[len(heads) :]:
-            heads.append(head(family, form))
-        return tuple(heads)
+    def _titles_of(self, form: Format) -> tuple[bytes, ...]:
+        titles = self._titles[form is Format.OPENMETRICS]
+        for family in list(self._families.values())[len(titles) :]:
+            titles.append(head(family, form))
+        return tuple(titles)
 
 
 def _padded(row: Ready, width: int) -> Ready:

@@ -6,7 +6,7 @@ repeats them as the same objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, compress, count
 from operator import is_not
 from types import MappingProxyType
@@ -147,14 +147,9 @@ class Entries:
 
     def _take_some(self, items: Sequence[Item], when: Moment, places: list[int]) -> None:
         """The rest is as it was."""
-        slots, starts, values = self._slots, self.heads.starts, self.values.copy()
-        wrong = {}
         # what was held off may be believed when it has lasted
-        for place in sorted({*places, *self.wrong}) if self.wrong else places:
-            reasons = slots[place].write(items[place], when, values, starts[place])
-            if reasons:
-                wrong[place] = reasons
-        self.values, self.wrong = values, wrong or _NOTHING_WRONG
+        looked_at = sorted({*places, *self.wrong}) if self.wrong else places
+        self._write(looked_at, items, when, self.values.copy())
 
     def _take_all(self, items: Sequence[Item], at: float, *, starting: bool, no_battery: bool) -> None:
         self._settle_states(items, starting=starting)
@@ -162,13 +157,19 @@ class Entries:
         *starts, _ = accumulate((len(slot.heads) for slot in self._slots), initial=0)
         if self.heads.all != heads or self.heads.starts != tuple(starts):
             self.heads = heads_of(heads, tuple(starts))
-        values: Values = [None] * len(heads)
-        when = Moment(at, at)
+        believed = [
+            place
+            for place, (slot, item) in enumerate(zip(self._slots, items, strict=True))
+            if not (no_battery and slot.of_battery) and not (starting and units.is_number(item[1]))
+        ]
+        self._write(believed, items, Moment(at, at), [None] * len(heads))
+
+    def _write(self, places: Iterable[int], items: Sequence[Item], when: Moment, values: Values) -> None:
+        """Let the slots of these places write their values; from now on `values` are what is shown."""
+        slots, starts = self._slots, self.heads.starts
         wrong = {}
-        for place, (slot, item) in enumerate(zip(self._slots, items, strict=True)):
-            if (no_battery and slot.of_battery) or (starting and units.is_number(item[1])):
-                continue
-            reasons = slot.write(item, when, values, starts[place])
+        for place in places:
+            reasons = slots[place].write(items[place], when, values, starts[place])
             if reasons:
                 wrong[place] = reasons
         self.values, self.wrong = values, wrong or _NOTHING_WRONG

@@ -114,8 +114,8 @@ class Shapes:
 class Part:
     """Lines of one matter: `pieces`, and the `columns` that they belong to.
 
-    `told` is what they depend on, for those who ask before they write. `changed` are the pieces that are
-    others than when somebody last cleared it.
+    `told` is what they depend on, for those who ask `is_news` before they write. `changed` are the pieces
+    that are others than when somebody last cleared it.
     """
 
     __slots__ = ("_shape", "_values", "changed", "columns", "pieces", "told")
@@ -127,6 +127,13 @@ class Part:
         self.changed: set[int] | None = None
         self._shape: Shape | None = None
         self._values: Values = []
+
+    def is_news(self, told: object) -> bool:
+        """Whether this is not what the lines tell; from now on they do, so they have to be written."""
+        if self.told == told:
+            return False
+        self.told = told
+        return True
 
     def write(self, shapes: Shapes, shared: tuple[str, ...], heads: Heads, values: Values) -> None:
         """Make the lines of these rows, as far as they are new. `values` are not changed afterwards."""

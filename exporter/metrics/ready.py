@@ -238,8 +238,7 @@ class TargetLines:
         `once`: no other target has such rows.
         """
         part = self._part(name)
-        if part.told != told:
-            part.told = told
+        if part.is_news(told):
             write = part.write_once if once else part.write_rows
             write(self._lines.shapes, self._shared, make())
         return part
@@ -258,8 +257,7 @@ class TargetLines:
             lines = self._devices[identity] = _DeviceLines((escaped(identity), *self._shared))
         shapes, shared = self._lines.shapes, lines.shared
         facts = rows.facts(info, identity, device, aged, up)
-        if lines.facts.told != facts:
-            lines.facts.told = facts
+        if lines.facts.is_news(facts):
             lines.facts.write_once(shapes, shared, rows.fact_rows(*facts))
         lines.freshness.write(shapes, shared, rows.FRESHNESS, rows.freshness(info, device, now))
         parts = [lines.facts, lines.freshness]
